@@ -1,0 +1,1 @@
+"""Neural networks, recommenders and autoencoders, trained fast on a CPU."""
