@@ -1,0 +1,171 @@
+// The table of kernels: the contents page of the core. Raw pointers and sizes in, results out;
+// a kernel allocates nothing, throws nothing, checks nothing, starts no thread, has no state.
+// Matrices are row-major; ld* is the distance of two rows in elements. Buffers may be unaligned.
+#pragma once
+
+#include <cstdint>
+
+namespace fastnn {
+
+using Index = int64_t;
+
+// Elementwise activations; the lists in activations.h, losses.h and update.h keep these orders.
+enum class Activation : int {
+  kIdentity, kRelu, kLeakyRelu, kElu, kGelu, kSigmoid, kTanh, kSoftplus, kCount
+};
+enum class Loss : int {
+  kMeanSquaredError, kMeanAbsoluteError, kHuber, kBinaryCrossentropy, kCategoricalCrossentropy, kCount
+};
+enum class Optimizer : int { kSgd, kAdagrad, kRmsprop, kAdam, kCount };
+enum class BagMode : int { kSum, kMean, kSqrtn, kMax };
+
+// One step's settings of an optimizer (docs/design.md, section 3). Unused ones are ignored.
+template <class T>
+struct UpdateStep {
+  T rate;               // learning rate of this step
+  T weight_decay;       // decoupled: w -= rate * weight_decay * w before the step
+  T l1, l2;             // of the parameter: proximal, coupled
+  T clip_value;         // elements of the gradient are cut to [-clip_value, clip_value]; 0 = off
+  T gradient_scale;     // factor of the gradient, from clipping by a norm; 1 = off
+  T momentum;           // sgd, rmsprop
+  T decay_1, decay_2;   // adam: beta_1, beta_2; rmsprop: decay_2 = rho
+  T correction_1;       // adam: 1 / (1 - beta_1^t)
+  T correction_2;       // adam: 1 / sqrt(1 - beta_2^t)
+  T epsilon;
+  bool nesterov, centered;
+};
+
+// Where a layer's random numbers come from: philox(seed, column / 4, row, step, stream).
+struct NoiseKey {
+  uint64_t seed;
+  uint32_t step, stream;
+};
+
+template <class T>
+struct Kernels {
+  // --- dense ---------------------------------------------------------------------------------
+  // y[m, n] = activation(x[m, k] @ w[k, n] + b[n]); b may be null.
+  void (*dense_forward)(Index m, Index k, Index n, const T* x, Index ldx, const T* w, const T* b,
+                        T* y, Index ldy, Activation activation);
+  // dx[m, k] = dy[m, n] @ w[k, n]^T. scratch: dense_scratch(m, k, n) elements, 64-byte aligned.
+  void (*dense_backward_inputs)(Index m, Index k, Index n, const T* dy, Index lddy, const T* w,
+                                T* dx, Index lddx, T* scratch);
+  Index (*dense_scratch)(Index m, Index k, Index n);
+  // dw[p - begin, n] = x[m, begin:end]^T @ dy[m, n] for begin <= p < end, contiguous.
+  void (*dense_backward_weights)(Index m, Index begin, Index end, Index n, const T* x, Index ldx,
+                                 const T* dy, Index lddy, T* dw);
+  // sums[n] = sum over rows of x[m, n], in the order of the rows.
+  void (*column_sums)(Index m, Index n, const T* x, Index ldx, T* sums);
+
+  // --- activations ---------------------------------------------------------------------------
+  // y[count] = f(x); y may be x.
+  void (*activation_forward)(Activation f, Index count, const T* x, T* y);
+  // dx[count] = dy * f'(x), from y (gelu: from x, the only one that reads it); dx may be dy.
+  void (*activation_backward)(Activation f, Index count, const T* x, const T* y, const T* dy,
+                              T* dx);
+  // y[m, n] = softmax of each row of x; y may be x.
+  void (*softmax_forward)(Index m, Index n, const T* x, T* y);
+  // dx[m, n] = y * (dy - sum(dy * y)) for each row; dx may be dy.
+  void (*softmax_backward)(Index m, Index n, const T* y, const T* dy, T* dx);
+
+  // --- losses --------------------------------------------------------------------------------
+  // losses[m] = weight * loss of row (mean over n outputs); dz[m, n] = weight * scale * gradient.
+  // z are predictions, or logits for the cross-entropies; dz may be null (no gradient) or z.
+  // weights[m] may be null (ones). delta is huber's.
+  void (*loss)(Loss kind, Index m, Index n, const T* z, const T* target, const T* weights, T scale,
+               T delta, T* losses, T* dz);
+  // The same for categorical cross-entropy: labels[m] in [0, n).
+  void (*loss_labels)(Index m, Index n, const T* z, const int32_t* labels, const T* weights,
+                      T scale, T* losses, T* dz);
+  // out[m] = weight * mean over n of the metric: mean_squared_error, mean_absolute_error or
+  // (binary accuracy) (z > threshold) == target.
+  void (*metric_squared)(Index m, Index n, const T* z, const T* target, const T* weights, T* out);
+  void (*metric_absolute)(Index m, Index n, const T* z, const T* target, const T* weights, T* out);
+  void (*metric_binary)(Index m, Index n, const T* z, const T* target, const T* weights,
+                        T threshold, T* out);
+  // out[m] = weight * (argmax of the row == label); the first of equal maxima.
+  void (*metric_labels)(Index m, Index n, const T* z, const int32_t* labels, const T* weights,
+                        T* out);
+
+  // --- sums in a fixed order (lanes of 16, then a tree), in double ----------------------------
+  double (*sum)(Index count, const T* x);
+  double (*sum_squares)(Index count, const T* x);
+
+  // --- optimizers ----------------------------------------------------------------------------
+  // One step on w[count] with gradient g and slots s0, s1, s2 (null when the rule has fewer):
+  // sgd momentum | adagrad accumulator | rmsprop velocity, momentum, average | adam m, v.
+  // stream: write w past the caches, for large weights that other cores read next.
+  void (*update)(Optimizer kind, const UpdateStep<T>& step, Index count, T* w, T* s0, T* s1, T* s2,
+                 const T* g, bool stream);
+  // g[count] = gradient_scale 1, coupled L2 and clip_value applied: for norms before the update.
+  void (*regularize)(Index count, const T* w, T l2, T clip_value, T* g);
+
+  // --- embeddings (table[v, d]; ids are checked by the caller) ---------------------------------
+  // y[i, :] = table[ids[i], :], i < count, rows of y ldy apart.
+  void (*embedding_forward)(Index count, Index d, const T* table, const int32_t* ids, T* y,
+                            Index ldy);
+  // Sorts positions 0..count-1 by ids (stable), ids < v. order[count]; rows[r] the distinct ids in
+  // rising order and starts[r] where each begins in order (starts[distinct] = count). Returns the
+  // number of distinct ids. scratch: sort_scratch(count, v) int32.
+  Index (*sort_ids)(Index count, Index v, const int32_t* ids, int32_t* order, int32_t* rows,
+                    int32_t* starts, int32_t* scratch);
+  Index (*sort_scratch)(Index count, Index v);
+  // g[d] = sum over i < count of dy[order[i], :], in that order.
+  void (*embedding_sum)(Index count, Index d, const int32_t* order, const T* dy, Index lddy, T* g);
+  // y[m, d] = combination of the k rows ids[m, k] of each bag, weights[m, k] or null; ids equal to
+  // padding are left out; an empty bag gives zeros. mean divides by the sum of weights, sqrtn by
+  // the root of the sum of squared weights (1 each without weights); max takes no weights and
+  // writes to chosen[m, d] the position in the bag (-1 for an empty bag; chosen may be null).
+  void (*bag_forward)(BagMode mode, Index m, Index k, Index d, const T* table, const int32_t* ids,
+                      int32_t padding, const T* weights, T* y, int32_t* chosen);
+  // dy_ids[m * k, d]: the gradient of each looked-up row (zeros for padding), as if embedding had
+  // been used; dweights[m, k] may be null.
+  void (*bag_backward)(BagMode mode, Index m, Index k, Index d, const T* table, const int32_t* ids,
+                       int32_t padding, const T* weights, const int32_t* chosen, const T* y,
+                       const T* dy, T* dy_ids, T* dweights);
+
+  // --- rows ----------------------------------------------------------------------------------
+  // y[i, :n] = x[rows[i], :n], i < m; rows null: the first m rows. Rows of x are n apart.
+  void (*gather_rows)(Index m, Index n, const T* x, const int32_t* rows, T* y);
+  // y[m] = sum over d of a[m, d] * b[m, d].
+  void (*dot_forward)(Index m, Index d, const T* a, const T* b, T* y);
+  // da[m, d] = dy[m] * b[m, :], db likewise; either may be null.
+  void (*dot_backward)(Index m, Index d, const T* a, const T* b, const T* dy, T* da, T* db);
+  void (*copy_columns)(Index m, Index n, const T* x, Index ldx, T* y, Index ldy);
+  void (*add)(Index count, const T* a, const T* b, T* y);         // y = a + b; y may be a or b
+  void (*multiply)(Index count, const T* a, const T* b, T* y);    // y = a * b; y may be a or b
+  void (*scale)(Index count, const T* x, T factor, T offset, T* y);  // y = x * factor + offset
+
+  // --- noise (m rows of n columns, the first row is row `first` of the batch) -------------------
+  // y = x * keep / (1 - rate) where keep = (u >= rate); backward is the same call on dy.
+  void (*dropout)(const NoiseKey& key, Index first, Index m, Index n, T rate, const T* x, T* y);
+  // y = x + stddev * normal.
+  void (*gaussian_noise)(const NoiseKey& key, Index first, Index m, Index n, T stddev, const T* x,
+                         T* y);
+  // out[i] = low + (high - low) * u_i, or mean + stddev * normal_i: the arrays of section 4.
+  void (*random_uniform)(uint64_t seed, uint32_t stream, Index count, T low, T high, T* out);
+  void (*random_normal)(uint64_t seed, uint32_t stream, Index count, T mean, T stddev, T* out);
+  // order[n]: the rows of an epoch (docs/design.md, section 4).
+  void (*epoch_order)(uint64_t seed, uint32_t epoch, Index n, int32_t* order);
+
+  // --- activity penalty ------------------------------------------------------------------------
+  // penalties[m] += weight * sum over n of (l1 |x| + l2 x^2) per row;
+  // dx[m, n] = dy + weight * scale * (l1 sign(x) + 2 l2 x); dy and dx may be null together.
+  void (*activity_penalty)(Index m, Index n, const T* x, T l1, T l2, const T* weights, T scale,
+                           T* penalties, const T* dy, T* dx);
+};
+
+// --- dispatch ----------------------------------------------------------------------------------
+// Instruction sets this machine can run, best first: "avx512", "avx2", "baseline".
+int n_instruction_sets();
+const char* instruction_set(int i);
+// The table of one instruction set; i from 0 (best).
+template <class T>
+const Kernels<T>& kernels_of(int i);
+// The table in use: the best, or what FASTNN_ISA in the environment names (read once).
+template <class T>
+const Kernels<T>& kernels();
+// Position of the set in use.
+int chosen_instruction_set();
+
+}  // namespace fastnn

@@ -1,0 +1,22 @@
+// The table of one instruction set.
+#include "kernels/table.h"
+
+namespace fastnn::FASTNN_ISA {
+
+template <class T>
+static void fill(Kernels<T>& table) {
+  add_dense(table);
+  add_activations(table);
+  add_losses(table);
+  add_update(table);
+  add_embedding(table);
+  add_rows(table);
+  add_noise(table);
+}
+
+void fill_tables(Kernels<float>& single, Kernels<double>& twice) {
+  fill(single);
+  fill(twice);
+}
+
+}  // namespace fastnn::FASTNN_ISA

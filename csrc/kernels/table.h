@@ -1,0 +1,30 @@
+// How a file of kernels enters the table of its instruction set.
+#pragma once
+
+#include "kernels/kernels.h"
+
+#ifndef FASTNN_ISA
+#define FASTNN_ISA baseline
+#endif
+
+namespace fastnn::FASTNN_ISA {
+
+template <class T>
+void add_dense(Kernels<T>& table);
+template <class T>
+void add_activations(Kernels<T>& table);
+template <class T>
+void add_losses(Kernels<T>& table);
+template <class T>
+void add_update(Kernels<T>& table);
+template <class T>
+void add_embedding(Kernels<T>& table);
+template <class T>
+void add_rows(Kernels<T>& table);
+template <class T>
+void add_noise(Kernels<T>& table);
+
+// Fills both tables of this instruction set.
+void fill_tables(Kernels<float>& single, Kernels<double>& twice);
+
+}  // namespace fastnn::FASTNN_ISA
