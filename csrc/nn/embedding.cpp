@@ -1,0 +1,52 @@
+// Embedding: a table of vectors, one row per id. Only looked-up rows have a gradient.
+#include "nn/layer.h"
+#include "nn/planning.h"
+
+namespace fastnn {
+namespace {
+
+template <class T>
+class Embedding : public Layer<T> {
+ public:
+  Embedding(const Node& node, const std::vector<Value>& inputs) : Layer<T>(node, inputs) {
+    check_inputs(node, inputs, 1, 1);
+    v_ = size_setting(node, "input_dim");
+    d_ = size_setting(node, "output_dim");
+    check_ids(node, inputs[0], v_);
+    this->add_parameter("embeddings", {v_, d_}, number_within(node, "embeddings_l1", 0, 0, 1e30),
+                        number_within(node, "embeddings_l2", 0, 0, 1e30),
+                        node.config.number("trainable", 1) != 0);
+    this->output.shape = inputs[0].shape;
+    this->output.shape.push_back(d_);
+    use_ = {node.inputs[0], inputs[0].width(), -1, updates_every_row(node)};
+  }
+
+  void forward(const Rows<T>& rows) const override {
+    rows.pass.kernels.embedding_forward(rows.count * use_.lookups, d_,
+                                        this->parameters[0]->value.data(), rows.ids(0),
+                                        rows.output(), d_);
+  }
+
+  void backward(const Rows<T>&) const override {}
+
+  const TableUse* table() const override { return &use_; }
+
+  const T* lookup_gradients(const Memory<T>& memory) const override {
+    return memory.gradients[static_cast<size_t>(this->position)];
+  }
+
+ private:
+  int64_t v_ = 0, d_ = 0;
+  TableUse use_{};
+};
+
+}  // namespace
+
+template <class T>
+LayerPointer<T> make_embedding(const Node& node, const std::vector<Value>& inputs) {
+  return std::make_unique<Embedding<T>>(node, inputs);
+}
+template LayerPointer<float> make_embedding(const Node&, const std::vector<Value>&);
+template LayerPointer<double> make_embedding(const Node&, const std::vector<Value>&);
+
+}  // namespace fastnn

@@ -1,0 +1,206 @@
+// The contract of a layer. Planning happens in the constructor: shapes are checked, the output's
+// shape and the parameters declared. Running is const: all that changes lies in Memory.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/buffer.h"
+#include "kernels/kernels.h"
+#include "nn/graph.h"
+
+namespace fastnn {
+
+// An array that training changes, with its optimizer's slots.
+template <class T>
+struct Parameter {
+  std::string name;
+  Shape shape;
+  double l1 = 0, l2 = 0;
+  bool trainable = true;
+  Buffer<T> value;
+  Buffer<T> slots[3];
+  Buffer<T> gradient;  // only while gradients are stored: clipping by a norm, gradients()
+  int64_t size() const { return size_of(shape); }
+};
+
+// Where the values of a batch lie, by node; every pointer is that of the batch's first row.
+template <class T>
+struct Memory {
+  std::vector<T*> values;                 // outputs of float nodes
+  std::vector<const int32_t*> ids;        // outputs of ids nodes
+  std::vector<T*> gradients;              // of a node's output; null where none is needed
+  std::vector<std::vector<T*>> edges;     // where a node writes the gradient of each input, or null
+  std::vector<T*> extras;                 // Layer::extra elements per row
+  std::vector<int32_t*> marks;            // Layer::marks elements per row
+};
+
+// How a pass runs.
+template <class T>
+struct Pass {
+  const Kernels<T>& kernels;
+  bool training = false;                  // noise layers act
+  NoiseKey noise{};                       // seed and step; the stream is the layer's
+  T* scratch = nullptr;                   // of this thread, Layer::scratch(rows) elements
+  const T* row_weights = nullptr;         // of the batch, or null
+  T row_scale = 0;                        // 1 / sum of the batch's weights
+  T* penalties = nullptr;                 // of the batch, one per row
+};
+
+template <class T>
+class Layer;
+
+// Rows first .. first + count of the batch as one layer sees them.
+template <class T>
+class Rows {
+ public:
+  Rows(const Layer<T>& layer, const Memory<T>& memory, const Pass<T>& pass, int64_t first,
+       int64_t count)
+      : first(first), count(count), pass(pass), layer_(layer), memory_(memory) {}
+
+  const T* input(size_t i) const;
+  const int32_t* ids(size_t i) const;
+  T* output() const;
+  T* output_gradient() const;
+  T* input_gradient(size_t i) const;  // null when nobody needs it
+  T* extra() const;
+  int32_t* marks() const;
+
+  const int64_t first, count;
+  const Pass<T>& pass;
+
+ private:
+  const Layer<T>& layer_;
+  const Memory<T>& memory_;
+};
+
+// A contiguous piece of a dense parameter: one unit of work of the weights phase.
+struct Tile {
+  int layer, parameter;
+  int64_t begin, end;  // elements
+  double cost;         // relative
+};
+
+// A table whose rows are looked up by ids: one row of gradient per lookup.
+struct TableUse {
+  int ids_node;
+  int64_t lookups;     // per row of the batch
+  int32_t padding;     // id that is no lookup, or -1
+  bool every_row;      // sparse_update="dense"
+};
+
+template <class T>
+class Layer {
+ public:
+  explicit Layer(const Node& node, const std::vector<Value>& inputs)
+      : name(node.name), inputs(inputs), sources(node.inputs) {}
+  virtual ~Layer() = default;
+
+  // Writes the output of these rows; in backward, first the inputs' gradients from the output's.
+  virtual void forward(const Rows<T>& rows) const = 0;
+  virtual void backward(const Rows<T>& rows) const = 0;
+
+  // The weights phase of dense parameters: pieces of work, and the gradient of one piece over a
+  // whole batch of `rows` rows (g[tile.end - tile.begin]).
+  virtual void add_tiles(std::vector<Tile>&) const {}
+  virtual void gradient(const Tile&, const Rows<T>&, T* /*g*/) const {}
+
+  // A layer with a table (its only parameter) says how it is used, and where the gradients of the
+  // lookups lie: rows of output_dim elements, `lookups` per row of the batch.
+  virtual const TableUse* table() const { return nullptr; }
+  virtual const T* lookup_gradients(const Memory<T>&) const { return nullptr; }
+
+  // Elements of scratch one thread needs for `rows` rows.
+  virtual int64_t scratch(int64_t /*rows*/) const { return 0; }
+
+  // The output is the input under another shape: no work, no memory.
+  virtual bool alias() const { return false; }
+
+  // Floating point operations per row of a training step, for choosing the number of threads.
+  virtual double work() const { return static_cast<double>(output.width()); }
+
+  const std::string name;
+  const std::vector<Value> inputs;
+  std::vector<int> sources;   // nodes of the inputs
+  Value output;
+  int position = 0;           // of the node in the engine's list
+  uint32_t stream = 0;        // last counter word of this layer's random numbers
+  int64_t extra = 0, marks = 0;  // elements per row kept from forward to backward
+  std::vector<std::unique_ptr<Parameter<T>>> parameters;
+
+ protected:
+  Parameter<T>& add_parameter(const std::string& parameter, const Shape& shape, double l1,
+                              double l2, bool trainable) {
+    auto made = std::make_unique<Parameter<T>>();
+    made->name = name + "/" + parameter;
+    made->shape = shape;
+    made->l1 = l1;
+    made->l2 = l2;
+    made->trainable = trainable;
+    made->value.reset(size_of(shape));
+    parameters.push_back(std::move(made));
+    return *parameters.back();
+  }
+};
+
+template <class T>
+const T* Rows<T>::input(size_t i) const {
+  return memory_.values[static_cast<size_t>(layer_.sources[i])] + first * layer_.inputs[i].width();
+}
+template <class T>
+const int32_t* Rows<T>::ids(size_t i) const {
+  return memory_.ids[static_cast<size_t>(layer_.sources[i])] + first * layer_.inputs[i].width();
+}
+template <class T>
+T* Rows<T>::output() const {
+  return memory_.values[static_cast<size_t>(layer_.position)] + first * layer_.output.width();
+}
+template <class T>
+T* Rows<T>::output_gradient() const {
+  return memory_.gradients[static_cast<size_t>(layer_.position)] + first * layer_.output.width();
+}
+template <class T>
+T* Rows<T>::input_gradient(size_t i) const {
+  T* gradient = memory_.edges[static_cast<size_t>(layer_.position)][i];
+  return gradient == nullptr ? nullptr : gradient + first * layer_.inputs[i].width();
+}
+template <class T>
+T* Rows<T>::extra() const {
+  return memory_.extras[static_cast<size_t>(layer_.position)] + first * layer_.extra;
+}
+template <class T>
+int32_t* Rows<T>::marks() const {
+  return memory_.marks[static_cast<size_t>(layer_.position)] + first * layer_.marks;
+}
+
+// --- the list of layers (layers.cpp) -------------------------------------------------------------
+
+template <class T>
+using LayerPointer = std::unique_ptr<Layer<T>>;
+
+// The layer of a node; throws for an unknown kind or shapes that do not fit.
+template <class T>
+LayerPointer<T> make_layer(const Node& node, const std::vector<Value>& inputs);
+
+std::vector<std::string> layer_kinds();
+
+
+template <class T> LayerPointer<T> make_dense(const Node&, const std::vector<Value>&);
+template <class T> LayerPointer<T> make_embedding(const Node&, const std::vector<Value>&);
+template <class T> LayerPointer<T> make_embedding_bag(const Node&, const std::vector<Value>&);
+template <class T> LayerPointer<T> make_dot(const Node&, const std::vector<Value>&);
+template <class T> LayerPointer<T> make_concatenate(const Node&, const std::vector<Value>&);
+template <class T> LayerPointer<T> make_add(const Node&, const std::vector<Value>&);
+template <class T> LayerPointer<T> make_multiply(const Node&, const std::vector<Value>&);
+template <class T> LayerPointer<T> make_flatten(const Node&, const std::vector<Value>&);
+template <class T> LayerPointer<T> make_reshape(const Node&, const std::vector<Value>&);
+template <class T> LayerPointer<T> make_activation(const Node&, const std::vector<Value>&);
+template <class T> LayerPointer<T> make_rescaling(const Node&, const std::vector<Value>&);
+template <class T> LayerPointer<T> make_dropout(const Node&, const std::vector<Value>&);
+template <class T> LayerPointer<T> make_gaussian_noise(const Node&, const std::vector<Value>&);
+template <class T> LayerPointer<T> make_activity_regularization(const Node&,
+                                                                const std::vector<Value>&);
+
+}  // namespace fastnn
