@@ -1,0 +1,229 @@
+// Dense layers: forward, and the gradients of inputs, weights and bias.
+#include <cmath>
+
+#include "kernels/dense_product.h"
+
+namespace fastnn::FASTNN_ISA {
+namespace {
+
+// --- transposition -----------------------------------------------------------------------------
+
+// to[cols, rows] = from[rows, cols]^T, one square of vectors at a time.
+template <class T>
+void transpose(Index rows, Index cols, const T* from, Index ldfrom, T* to, Index ldto) {
+  constexpr Index lanes = kLanes<T>;
+  for (Index r = 0; r < rows; r += lanes) {
+    const Index height = rows - r < lanes ? rows - r : lanes;
+    for (Index c = 0; c < cols; c += lanes) {
+      const Index width = cols - c < lanes ? cols - c : lanes;
+      const T* source = from + r * ldfrom + c;
+      T* target = to + c * ldto + r;
+      Vector<T> square[lanes];
+      if (height == lanes && width == lanes) {
+        for (Index i = 0; i < lanes; ++i) square[i] = load(source + i * ldfrom);
+        transpose_square<T>(square);
+        for (Index i = 0; i < lanes; ++i) store(target + i * ldto, square[i]);
+        continue;
+      }
+      for (Index i = 0; i < lanes; ++i) {
+        square[i] = Vector<T>{};
+        if (i < height && width == lanes) square[i] = load(source + i * ldfrom);
+        if (i < height && width < lanes) square[i] = load_first(source + i * ldfrom, width);
+      }
+      transpose_square<T>(square);
+      for (Index i = 0; i < width; ++i) {
+        if (height == lanes) store(target + i * ldto, square[i]);
+        if (height < lanes) store_first(target + i * ldto, square[i], height);
+      }
+    }
+  }
+}
+
+// --- forward -----------------------------------------------------------------------------------
+
+// y[m, 1] for one output: k lies on the lanes, and the lanes are added as a tree.
+template <class T>
+void single_output(Index m, Index k, const T* x, Index ldx, const T* w, const T* b, T* y,
+                   Index ldy) {
+  constexpr Index lanes = kLanes<T>;
+  for (Index i = 0; i < m; i += lanes) {
+    const Index rows = m - i < lanes ? m - i : lanes;
+    Vector<T> sum[lanes] = {};
+    for (Index r = 0; r < rows; ++r) {
+      const T* row = x + (i + r) * ldx;
+      Index p = 0;
+      for (; p + lanes <= k; p += lanes) sum[r] += load(row + p) * load(w + p);
+      if (p < k) sum[r] += load_first(row + p, k - p) * load_first(w + p, k - p);
+    }
+    transpose_square<T>(sum);
+    for (Index half = lanes / 2; half > 0; half /= 2) {
+      for (Index r = 0; r < half; ++r) sum[r] += sum[r + half];
+    }
+    if (b != nullptr) sum[0] += b[0];
+    for (Index r = 0; r < rows; ++r) y[(i + r) * ldy] = sum[0][r];
+  }
+}
+
+// Stands in until the vectorised activations exist.
+template <class T>
+T activate(Activation activation, T x) {
+  switch (activation) {
+    case Activation::kRelu:
+      return x < 0 ? T(0) : x;
+    case Activation::kLeakyRelu:
+      return x < 0 ? x * T(0.01) : x;
+    case Activation::kElu:
+      return x < 0 ? std::expm1(x) : x;
+    case Activation::kGelu:
+      return x * std::erfc(x * T(-0.70710678118654752440)) / 2;
+    case Activation::kSigmoid:
+      return 1 / (1 + std::exp(-x));
+    case Activation::kTanh:
+      return std::tanh(x);
+    case Activation::kSoftplus:
+      return x > 0 ? x + std::log1p(std::exp(-x)) : std::log1p(std::exp(x));
+    default:
+      return x;
+  }
+}
+
+template <class T>
+void activate(Activation activation, Index m, Index n, T* y, Index ldy) {
+  if (activation == Activation::kIdentity) return;
+  for (Index i = 0; i < m; ++i) {
+    for (Index j = 0; j < n; ++j) y[i * ldy + j] = activate(activation, y[i * ldy + j]);
+  }
+}
+
+template <class T>
+void dense_forward(Index m, Index k, Index n, const T* x, Index ldx, const T* w, const T* b, T* y,
+                   Index ldy, Activation activation) {
+  if (n == 1) {
+    single_output(m, k, x, ldx, w, b, y, ldy);
+    activate(activation, m, n, y, ldy);
+    return;
+  }
+  Tiles<T> tiles = {};
+  tiles.k = k;
+  tiles.a = x, tiles.a_row = ldx, tiles.a_step = 1;
+  tiles.b = w, tiles.ldb = n;
+  tiles.start = b;
+  tiles.c = y, tiles.ldc = ldy;
+  tiles.relu = activation == Activation::kRelu;
+  multiply(Product<T>{m, n, tiles}, [&](Index first, Index width) {
+    if (!tiles.relu) activate(activation, m, width, y + first, ldy);
+  });
+}
+
+// --- gradient of the inputs --------------------------------------------------------------------
+
+template <class T>
+Index whole_vectors(Index count) {
+  return (count + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
+}
+
+inline constexpr Index kStrip = 48;  // columns of dx computed between two transpositions
+
+// Whether dx^T = w @ dy^T is cheaper than dx = dy @ w^T: the one transposes dy and dx, the other w.
+template <class T>
+bool transposes_rows(Index m, Index k, Index n) {
+  return m * (n + k) < n * k;
+}
+
+template <class T>
+Index dense_scratch(Index m, Index k, Index n) {
+  const Index rows = (n + kStrip) * whole_vectors<T>(m), weights = n * whole_vectors<T>(k);
+  return transposes_rows<T>(m, k, n) ? rows : weights;
+}
+
+template <class T>
+void dense_backward_inputs(Index m, Index k, Index n, const T* dy, Index lddy, const T* w, T* dx,
+                           Index lddx, T* scratch) {
+  Tiles<T> tiles = {};
+  tiles.k = n;
+  if (!transposes_rows<T>(m, k, n)) {
+    const Index ld = n == 1 ? k : whole_vectors<T>(k);
+    if (n > 1) transpose(k, n, w, n, scratch, ld);
+    tiles.a = dy, tiles.a_row = lddy, tiles.a_step = 1;
+    tiles.b = n == 1 ? w : scratch, tiles.ldb = ld;
+    tiles.c = dx, tiles.ldc = lddx;
+    multiply(Product<T>{m, k, tiles}, [](Index, Index) {});
+    return;
+  }
+  const Index ld = whole_vectors<T>(m);
+  T* strip = scratch + n * ld;
+  transpose(m, n, dy, lddy, scratch, ld);
+  for (Index p = 0; p < k; p += kStrip) {
+    const Index width = k - p < kStrip ? k - p : kStrip;
+    tiles.a = w + p * n, tiles.a_row = n, tiles.a_step = 1;
+    tiles.b = scratch, tiles.ldb = ld;
+    tiles.c = strip, tiles.ldc = ld;
+    multiply(Product<T>{width, ld, tiles}, [](Index, Index) {});
+    transpose(width, m, strip, ld, dx + p, lddx);
+  }
+}
+
+// --- gradient of the weights -------------------------------------------------------------------
+
+// Few outputs leave most lanes of a row of dw empty: compute dw^T, a few vectors at a time.
+template <class T>
+void few_outputs(Index m, Index k, Index n, const T* x, Index ldx, const T* dy, Index lddy, T* dw) {
+  constexpr Index width = 4 * kLanes<T>;
+  T strip[width * kLanes<T>];
+  Tiles<T> tiles = {};
+  tiles.k = m;
+  tiles.a = dy, tiles.a_row = 1, tiles.a_step = lddy;
+  tiles.ldb = ldx;
+  for (Index p = 0; p < k; p += width) {
+    const Index columns = k - p < width ? k - p : width;
+    tiles.b = x + p;
+    tiles.c = n == 1 ? dw + p : strip, tiles.ldc = width;
+    multiply(Product<T>{n, columns, tiles}, [](Index, Index) {});
+    if (n > 1) transpose(n, columns, strip, width, dw + p * n, n);
+  }
+}
+
+template <class T>
+void dense_backward_weights(Index m, Index begin, Index end, Index n, const T* x, Index ldx,
+                            const T* dy, Index lddy, T* dw) {
+  if (n < kLanes<T>) {
+    few_outputs(m, end - begin, n, x + begin, ldx, dy, lddy, dw);
+    return;
+  }
+  Tiles<T> tiles = {};
+  tiles.k = m;
+  tiles.a = x + begin, tiles.a_row = 1, tiles.a_step = ldx;
+  tiles.b = dy, tiles.ldb = lddy;
+  tiles.c = dw, tiles.ldc = n;
+  multiply(Product<T>{end - begin, n, tiles}, [](Index, Index) {});
+}
+
+template <class T>
+void column_sums(Index m, Index n, const T* x, Index ldx, T* sums) {
+  constexpr Index lanes = kLanes<T>;
+  for (Index j = 0; j < n; j += lanes) {
+    const Index width = n - j < lanes ? n - j : lanes;
+    Vector<T> sum = {};
+    for (Index i = 0; i < m; ++i) {
+      const T* row = x + i * ldx + j;
+      sum += width == lanes ? load(row) : load_first(row, width);
+    }
+    if (width == lanes) store(sums + j, sum);
+    if (width < lanes) store_first(sums + j, sum, width);
+  }
+}
+
+}  // namespace
+
+template <class T>
+void add_dense(Kernels<T>& table) {
+  table.dense_forward = dense_forward<T>;
+  table.dense_backward_inputs = dense_backward_inputs<T>;
+  table.dense_scratch = dense_scratch<T>;
+  table.dense_backward_weights = dense_backward_weights<T>;
+  table.column_sums = column_sums<T>;
+}
+template void add_dense<float>(Kernels<float>&);
+template void add_dense<double>(Kernels<double>&);
+
+}  // namespace fastnn::FASTNN_ISA
