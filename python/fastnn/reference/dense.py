@@ -1,0 +1,122 @@
+"""Dense layers: ``y = act(x @ w + b)`` and its gradients."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from .activations import ACTIVATIONS
+from .layer import Array, Gradient, Gradients, Layer, Run, Shape
+
+
+def _as_rows(x: Array) -> Array:
+    return x.reshape(-1, x.shape[-1])
+
+
+def dense_forward(x: Array, w: Array, b: Array | None = None) -> Array:
+    """y[..., n] = x[..., k] @ w[k, n] + b[n]."""
+    y = _as_rows(x) @ w
+    if b is not None:
+        y += b
+    return y.reshape(*x.shape[:-1], w.shape[1])
+
+
+def dense_backward_inputs(dz: Array, w: Array) -> Array:
+    """dx[..., k] = dz[..., n] @ w[k, n]^T."""
+    return (_as_rows(dz) @ w.T).reshape(*dz.shape[:-1], w.shape[0])
+
+
+def dense_backward_weights(x: Array, dz: Array) -> Array:
+    """dw[k, n] = x[m, k]^T @ dz[m, n], over all rows m."""
+    return _as_rows(x).T @ _as_rows(dz)
+
+
+def dense_backward_bias(dz: Array) -> Array:
+    """db[n] = sum of dz[m, n] over all rows m."""
+    db: Array = _as_rows(dz).sum(axis=0)
+    return db
+
+
+class Activated(Layer):
+    """A layer that ends in an activation, whose input a loss may want to start from."""
+
+    settings: ClassVar = {"activation": "identity"}
+
+    @property
+    def activation(self) -> str:
+        return str(self.config["activation"])
+
+    def activate(self, z: Array) -> Array:
+        return ACTIVATIONS[self.activation].forward(z)
+
+    def logits(self, saved: Any) -> Array:
+        """Input of the activation; ``saved`` starts with it and the output."""
+        z: Array = saved[0]
+        return z
+
+    def backward_logits(self, saved: Any, dz: Array) -> Gradients:
+        """Backward, from the gradient of the activation's input."""
+        raise NotImplementedError
+
+    def activation_gradient(self, saved: Any, dy: Array) -> Array:
+        """Gradient of the activation's input."""
+        z, y = saved[:2]
+        return ACTIVATIONS[self.activation].backward(z, y, dy)
+
+    def backward(self, saved: Any, dy: Array, run: Run) -> Gradients:
+        return self.backward_logits(saved, self.activation_gradient(saved, dy))
+
+
+class Dense(Activated):
+    """``y = act(x @ kernel + bias)`` over the last axis."""
+
+    settings: ClassVar = {
+        **dict.fromkeys(("kernel_l1", "kernel_l2", "bias_l1", "bias_l2"), 0.0),
+        "units": None,
+        "activation": "identity",
+        "use_bias": 1,
+        "trainable": 1,
+    }
+
+    def row_shape(self) -> Shape:
+        self.check_word("activation", list(ACTIVATIONS))
+        self.check_number("units", 1)
+        for name in ("kernel_l1", "kernel_l2", "bias_l1", "bias_l2"):
+            self.check_number(name, 0)
+        (shape,) = self.shapes
+        self.check(len(shape) > 0, "an input of rank 1 or more", f"shape {shape}")
+        units = int(self.config["units"])
+        self.add_parameter("kernel", (shape[-1], units))
+        if self.config["use_bias"]:
+            self.add_parameter("bias", (units,))
+        return (*shape[:-1], units)
+
+    def forward(self, inputs: list[Array], run: Run) -> tuple[Array, Any]:
+        x = inputs[0]
+        z = dense_forward(x, self.parameters["kernel"], self.parameters.get("bias"))
+        y = self.activate(z)
+        return y, (z, y, x)
+
+    def backward_logits(self, saved: Any, dz: Array) -> Gradients:
+        x = saved[2]
+        gradients: dict[str, Gradient] = {"kernel": dense_backward_weights(x, dz)}
+        if "bias" in self.parameters:
+            gradients["bias"] = dense_backward_bias(dz)
+        return [dense_backward_inputs(dz, self.parameters["kernel"])], gradients
+
+
+class Activation(Activated):
+    """An activation as a node of its own."""
+
+    def row_shape(self) -> Shape:
+        self.check_word("activation", list(ACTIVATIONS))
+        (shape,) = self.shapes
+        if self.activation == "softmax":
+            self.check(len(shape) > 0, "an input of rank 1 or more", f"shape {shape}")
+        return shape
+
+    def forward(self, inputs: list[Array], run: Run) -> tuple[Array, Any]:
+        y = self.activate(inputs[0])
+        return y, (inputs[0], y)
+
+    def backward_logits(self, saved: Any, dz: Array) -> Gradients:
+        return [dz], {}

@@ -1,0 +1,140 @@
+"""What every layer is: a node with its shapes and parameters, a forward and a backward.
+
+A layer keeps no activations: ``forward`` hands back what ``backward`` will want, so one model
+may predict from several threads.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..graph import Node
+
+Array = NDArray[Any]
+Shape = tuple[int, ...]
+
+
+class RowGradient(NamedTuple):
+    """Gradient of a table: ``values`` (r, d) for ascending ids ``rows`` (r,), zero elsewhere."""
+
+    rows: NDArray[np.int64]
+    values: Array
+
+    def to_dense(self, n_rows: int) -> Array:
+        """Return the same gradient as an array of shape (n_rows, d)."""
+        dense = np.zeros((n_rows, self.values.shape[1]), self.values.dtype)
+        dense[self.rows] = self.values
+        return dense
+
+
+Gradient = Array | RowGradient
+Gradients = tuple[list[Array | None], dict[str, Gradient]]
+
+
+@dataclass
+class Run:
+    """One pass of a batch: the key and step of its random numbers, and the share of each row."""
+
+    n_rows: int
+    training: bool = False
+    seed: int = 0
+    step: int = 0
+    shares: Array | None = None
+    """What each row counts for in the batch's loss (m,): weight / sum of weights."""
+
+
+class Layer:
+    """A node made ready to run; subclasses fill in what their kind does.
+
+    ``settings`` holds the names a node's config may have, with the values of those left out;
+    a value of None must be given. ``parameters`` holds the arrays that training changes.
+    """
+
+    settings: ClassVar[dict[str, Any]] = {}
+    n_inputs: ClassVar[tuple[int, float]] = (1, 1)
+    takes_ids: ClassVar[bool] = False
+    """Whether the first input is ids."""
+
+    def __init__(self, node: Node, position: int, dtype: np.dtype[Any]) -> None:
+        self.node, self.position, self.dtype = node, position, dtype
+        self.config = self._read_config(node.config)
+        self.shapes: list[Shape] = []
+        self.shape: Shape = ()
+        self.parameters: dict[str, Array] = {}
+
+    def _read_config(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        allowed = sorted(self.settings)
+        for name in config:
+            self.check(name in self.settings, f"one of {allowed}", f"{name!r}")
+        merged = {**self.settings, **config}
+        for name, value in merged.items():
+            self.check(value is not None, f"a value for {name!r}", "none")
+        return {k: v.item() if isinstance(v, np.generic) else v for k, v in merged.items()}
+
+    def check(self, ok: bool, expected: str, got: object) -> None:
+        """Refuse a graph, naming this node."""
+        if not ok:
+            name = f"{self.node.kind} {self.node.name!r}"
+            raise ValueError(f"{name}: expected {expected}, got {got}")
+
+    def check_number(self, name: str, low: float, high: float = math.inf) -> None:
+        """Refuse a setting outside [low, high]."""
+        value = self.config[name]
+        expected = f"{name} in [{low}, {high}]" if high < math.inf else f"{name} >= {low}"
+        self.check(isinstance(value, int | float) and low <= value <= high, expected, value)
+
+    def check_word(self, name: str, words: Sequence[str]) -> None:
+        """Refuse a setting that is none of the words."""
+        self.check(
+            self.config[name] in words,
+            f"{name} to be one of {list(words)}",
+            repr(self.config[name]),
+        )
+
+    def check_equal_shapes(self) -> None:
+        """Refuse inputs of different shapes."""
+        first = self.shapes[0]
+        for shape in self.shapes[1:]:
+            self.check(shape == first, "inputs of equal shapes", f"{first} and {shape}")
+
+    def plan(self, shapes: list[Shape]) -> Shape:
+        """Check the row shapes of the inputs, make the parameters; return the row shape."""
+        low, high = self.n_inputs
+        expected = f"{low} inputs" if low == high else f"at least {low} inputs"
+        if low < high < math.inf:
+            expected = f"{low} or {high} inputs"
+        self.check(low <= len(shapes) <= high, expected, len(shapes))
+        self.shapes = shapes
+        self.shape = self.row_shape()
+        return self.shape
+
+    def row_shape(self) -> Shape:
+        """Shape of one row of the output; makes the parameters. The default keeps the shape."""
+        return self.shapes[0]
+
+    def add_parameter(self, name: str, shape: Shape) -> None:
+        """Make a parameter of zeros."""
+        self.parameters[name] = np.zeros(shape, self.dtype)
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes the parameters."""
+        return bool(self.config.get("trainable", 1))
+
+    def penalty(self, name: str) -> tuple[float, float]:
+        """L1 and L2 factors of a parameter."""
+        return self.config.get(f"{name}_l1", 0.0), self.config.get(f"{name}_l2", 0.0)
+
+    def forward(self, inputs: list[Array], run: Run) -> tuple[Array, Any]:
+        """Output (m, ...) of a batch, and what backward wants to see again."""
+        raise NotImplementedError
+
+    def backward(self, saved: Any, dy: Array, run: Run) -> Gradients:
+        """Gradients of the inputs (None for ids), and of the parameters by name."""
+        raise NotImplementedError
