@@ -7,6 +7,9 @@ from typing import Any, ClassVar
 from .activations import ACTIVATIONS
 from .layer import Array, Gradient, Gradients, Layer, Run, Shape
 
+OWN_NODE = ("gelu", "softmax")
+"""Activations whose derivative needs more than the output: nodes of their own."""
+
 
 def _as_rows(x: Array) -> Array:
     return x.reshape(-1, x.shape[-1])
@@ -78,7 +81,7 @@ class Dense(Activated):
     }
 
     def row_shape(self) -> Shape:
-        self.check_word("activation", list(ACTIVATIONS))
+        self.check_word("activation", [a for a in ACTIVATIONS if a not in OWN_NODE])
         self.check_number("units", 1)
         for name in ("kernel_l1", "kernel_l2", "bias_l1", "bias_l2"):
             self.check_number(name, 0)

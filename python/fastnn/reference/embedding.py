@@ -122,7 +122,7 @@ class Embedding(Layer):
 class EmbeddingBag(Embedding):
     """The vectors of several ids, reduced to one."""
 
-    settings: ClassVar = {**Embedding.settings, "mode": "sum", "padding_idx": -1}
+    settings: ClassVar = {**Embedding.settings, "mode": "mean", "padding_idx": -1}
     n_inputs: ClassVar = (1, 2)
 
     def row_shape(self) -> Shape:

@@ -80,8 +80,7 @@ class Layer:
     def check(self, ok: bool, expected: str, got: object) -> None:
         """Refuse a graph, naming this node."""
         if not ok:
-            name = f"{self.node.kind} {self.node.name!r}"
-            raise ValueError(f"{name}: expected {expected}, got {got}")
+            raise ValueError(f"{self.node.name}: expected {expected}, got {got}")
 
     def check_number(self, name: str, low: float, high: float = math.inf) -> None:
         """Refuse a setting outside [low, high]."""
@@ -101,7 +100,7 @@ class Layer:
         """Refuse inputs of different shapes."""
         first = self.shapes[0]
         for shape in self.shapes[1:]:
-            self.check(shape == first, "inputs of equal shapes", f"{first} and {shape}")
+            self.check(shape == first, "inputs of one shape", f"{first} and {shape}")
 
     def plan(self, shapes: list[Shape]) -> Shape:
         """Check the row shapes of the inputs, make the parameters; return the row shape."""

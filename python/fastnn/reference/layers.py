@@ -59,7 +59,7 @@ class Concatenate(Layer):
         for shape in self.shapes:
             self.check(
                 len(shape) > 0 and shape[:-1] == first[:-1],
-                "inputs of equal shapes but for the last axis",
+                "inputs that differ in the last axis alone",
                 f"{first} and {shape}",
             )
         return (*first[:-1], sum(shape[-1] for shape in self.shapes))

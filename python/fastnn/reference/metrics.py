@@ -19,14 +19,15 @@ def categorical_accuracy(p: Array, labels: Array) -> Array:
     return right
 
 
-def binary_accuracy(p: Array, y: Array, threshold: float = 0.5) -> Array:
-    """Share of a row's outputs with (p > threshold) = y."""
+def accuracy(p: Array, y: Array, threshold: float = 0.5) -> Array:
+    """Categorical for integer labels (m,); else the share of outputs with (p > threshold) = y."""
+    if y.dtype.kind == "i":
+        return categorical_accuracy(p, y)
     return row_mean(((p > threshold) == y).astype(np.float64))
 
 
-METRICS: dict[str, Callable[[Array, Array], Array]] = {
-    "accuracy": categorical_accuracy,
-    "binary_accuracy": binary_accuracy,
+METRICS: dict[str, Callable[..., Array]] = {
+    "accuracy": accuracy,
     "mean_squared_error": mean_squared_error,
     "mean_absolute_error": mean_absolute_error,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from ..graph import Spec
 from .dense import Activated
 from .layer import Array, Layer
 from .losses import LOSSES
-from .metrics import METRICS, binary_accuracy
+from .metrics import METRICS, accuracy
 
 
 def read_settings(what: str, spec: Spec, defaults: dict[str, Any]) -> dict[str, Any]:
@@ -55,12 +56,10 @@ class Objective:
         self.metrics = [self._metric(name, threshold) for name in metrics]
 
     def _metric(self, name: str, threshold: float) -> Callable[[Array, Array], Array]:
-        allowed = ["accuracy"] if self.categorical else [m for m in METRICS if "_acc" not in m]
+        allowed = ["accuracy"] if self.categorical else list(METRICS)
         if name not in allowed:
             raise ValueError(f"metrics: expected names in {allowed}, got {name!r}")
-        if name == "accuracy" and not self.categorical:
-            return lambda p, y: binary_accuracy(p, y, threshold)
-        return METRICS[name]
+        return partial(accuracy, threshold=threshold) if name == "accuracy" else METRICS[name]
 
     def prediction(self, value: Array, saved: Any) -> Array:
         """Return what the loss takes: the output, or the input of its activation."""

@@ -20,24 +20,30 @@ def plan(nodes: Sequence[Node], dtype: np.dtype[Any]) -> tuple[list[Layer], list
         if node.kind not in LAYERS:
             raise ValueError(f"{node.name}: expected a kind in {sorted(LAYERS)}, got {node.kind!r}")
         layer = LAYERS[node.kind](node, position, dtype)
-        layer.check(
-            all(0 <= i < position for i in node.inputs),
-            f"inputs among the {position} nodes before it",
-            node.inputs,
-        )
-        layer.check(
-            node.name not in {n.name for n in nodes[:position]}, "a name of its own", "a copy"
-        )
+        earlier = range(position)
+        layer.check(all(i in earlier for i in node.inputs), f"inputs in {earlier}", node.inputs)
+        taken = any(node.name == other.node.name for other in layers)
+        layer.check(not taken, "a name of its own", "a name in use")
         for use, i in enumerate(node.inputs):
-            wants_ids = layer.takes_ids and use == 0
-            expected, got = ("ids", "numbers") if wants_ids else ("numbers", "ids")
-            layer.check(
-                is_ids(layers[i]) == wants_ids, f"{expected} as input {use}",
-                f"{got} from {layers[i].node.name!r}",
-            )  # fmt: skip
+            _check_use(layer, use, layers[i])
         shapes.append(layer.plan([shapes[i] for i in node.inputs]))
         layers.append(layer)
     return layers, shapes
+
+
+def _check_use(layer: Layer, use: int, source: Layer) -> None:
+    """Refuse ids where numbers are wanted, numbers where ids are, and ids beyond a table."""
+    wanted = layer.takes_ids and use == 0
+    words = {True: "ids", False: "numbers"}
+    layer.check(
+        is_ids(source) == wanted,
+        f"{words[wanted]} as input {use}",
+        f"{words[not wanted]} from {source.node.name!r}",
+    )
+    if wanted:
+        rows, vocabulary = layer.config["input_dim"], source.config["vocabulary"]
+        expected = f"input_dim of at least the vocabulary {vocabulary}"
+        layer.check(not vocabulary or rows >= vocabulary, expected, rows)
 
 
 def is_ids(layer: Layer) -> bool:
