@@ -1,0 +1,160 @@
+"""Models as a description that JSON can hold and named arrays, and back; `files` writes them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn import check, files
+from fastnn.graph import InputLayer, Layer, Value
+from fastnn.losses import Loss
+from fastnn.optimizers import Optimizer
+from fastnn.training import Progress
+
+__all__ = ["describe", "load", "rebuild", "restore"]
+
+if TYPE_CHECKING:
+    from fastnn.model import Model
+
+Array = NDArray[Any]
+Content = tuple[dict[str, Any], dict[str, Array]]
+
+
+def describe(model: Model) -> Content:
+    """Return all that a model is: settings, weights, and where its training stands."""
+    description: dict[str, Any] = {
+        "class": type(model).__name__,
+        "name": model.name,
+        "backend": model.backend,
+        "dtype": model.dtype,
+        "seed": model.seed,
+        "graph": model.to_config(),
+        "compile": None,
+        "progress": asdict(model.progress),
+    }
+    if model.optimizer is not None:
+        description["compile"] = {
+            "optimizer": model.optimizer.to_config(),
+            "losses": [loss.to_config() for loss in model.losses],
+            "loss_weights": model.loss_weights,
+            "metrics": model.metrics,
+        }
+    arrays: dict[str, Array] = {}
+    if model.built:
+        for (name, _), weights in zip(model.parameters(), model.get_weights(), strict=True):
+            arrays[f"weights/{name}"] = weights
+        if model.optimizer is not None:
+            state = model.engine.state()
+            arrays.update({f"state/{name}": np.asarray(slot) for name, slot in state.items()})
+    return description, arrays
+
+
+def load(path: str | os.PathLike[str], *, backend: str | None = None) -> Model:
+    """Return the model that `Model.save` wrote.
+
+    Parameters
+    ----------
+    path : str or path
+        The file. Loading runs no code from it; a damaged file raises ValueError.
+    backend : {"core", "numpy"}, optional
+        Another engine than the one the model was saved with.
+    """
+    return rebuild(*files.read(path), backend)
+
+
+def rebuild(
+    description: Mapping[str, Any], arrays: Mapping[str, Array], backend: str | None = None
+) -> Model:
+    """Return a new model of what `describe` wrote."""
+    from fastnn.model import Model
+    from fastnn.sequential import Sequential
+
+    kinds: dict[str, type[Model]] = {"Model": Model, "Sequential": Sequential}
+    kind = kinds.get(description.get("class", ""), Model)
+    model = kind.__new__(kind)
+    restore(model, description, arrays, backend)
+    return model
+
+
+def restore(
+    model: Model,
+    description: Mapping[str, Any],
+    arrays: Mapping[str, Array],
+    backend: str | None = None,
+) -> None:
+    """Make `model`, which nothing has touched yet, what `describe` wrote."""
+    try:
+        name, dtype, seed = (description[key] for key in ("name", "dtype", "seed"))
+        model.configure(name, backend or description["backend"], dtype, seed)
+        model.from_config(description["graph"], _part(arrays, "weights/"))
+        if description["compile"] is not None:
+            _compile(model, description["compile"], _part(arrays, "state/"))
+        model.progress = _progress(description["progress"])
+    except (KeyError, TypeError, AttributeError, IndexError, OverflowError, MemoryError) as error:
+        got = f"a damaged one ({type(error).__name__}: {error})"
+        raise check.wrong_value("description", "that of a model", got) from None
+
+
+def graph_config(inputs: list[Value], outputs: list[Value], values: list[Value]) -> dict[str, Any]:
+    """Return a graph as layers, calls of layers on earlier calls, and the ends."""
+    layers: dict[int, Layer] = {id(value.layer): value.layer for value in values}
+    place = {key: i for i, key in enumerate(layers)}
+    at = {value: i for i, value in enumerate(values)}
+    return {
+        "layers": [layer.to_config() for layer in layers.values()],
+        "calls": [[place[id(v.layer)], [at[source] for source in v.inputs]] for v in values],
+        "inputs": [at[value] for value in inputs],
+        "outputs": [at[value] for value in outputs],
+    }
+
+
+def graph_from_config(config: Mapping[str, Any]) -> tuple[list[Value], list[Value]]:
+    """Return the inputs and the outputs of what `graph_config` wrote."""
+    layers = [Layer.from_config(item) for item in config["layers"]]
+    values: list[Value] = []
+    for place, sources in config["calls"]:
+        layer = layers[check.integer("calls", place, 0, len(layers) - 1)]
+        last = len(values) - 1
+        inputs = [values[check.integer("calls", source, 0, last)] for source in sources]
+        values.append(Value(layer) if isinstance(layer, InputLayer) else layer(inputs))
+    last = len(values) - 1
+    inputs, outputs = (
+        [values[check.integer(end, position, 0, last)] for position in config[end]]
+        for end in ("inputs", "outputs")
+    )
+    return inputs, outputs
+
+
+def _compile(model: Model, config: Mapping[str, Any], state: Mapping[str, Array]) -> None:
+    losses = [Loss.from_config(item) for item in config["losses"]]
+    model.compile(
+        Optimizer.from_config(config["optimizer"]),
+        losses,
+        loss_weights=config["loss_weights"],
+        metrics=config["metrics"][0] if len(losses) == 1 else config["metrics"],
+    )
+    if model.built:
+        _check_state(model.engine.state(), state)
+        model.engine.set_state({**state, "step": int(state["step"])})
+
+
+def _check_state(own: Mapping[str, Any], given: Mapping[str, Array]) -> None:
+    if set(own) != set(given):
+        odd = ", ".join(sorted(set(own) ^ set(given)))
+        raise check.wrong_value("description", "the optimizer's slots", f"a difference in {odd}")
+    for name, slot in own.items():
+        if np.shape(slot) != given[name].shape:
+            raise check.wrong_value(name, f"shape {np.shape(slot)}", given[name].shape)
+
+
+def _progress(config: Mapping[str, Any]) -> Progress:
+    return Progress(**{name: check.integer(name, value) for name, value in config.items()})
+
+
+def _part(arrays: Mapping[str, Array], start: str) -> dict[str, Array]:
+    return {n.removeprefix(start): array for n, array in arrays.items() if n.startswith(start)}

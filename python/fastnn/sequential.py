@@ -1,0 +1,114 @@
+"""A model that is a chain of layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from numpy.typing import NDArray
+
+from fastnn import check, data
+from fastnn.graph import Input, InputLayer, Layer, Value
+from fastnn.layers import Embedding, EmbeddingBag
+from fastnn.model import Model
+
+__all__ = ["Sequential"]
+
+Array = NDArray[Any]
+
+
+class Sequential(Model):
+    """A chain of layers.
+
+    Parameters
+    ----------
+    layers : list of Layer
+        In order; the first may be a value of `Input`. An `Embedding` or `EmbeddingBag` at the
+        front takes ids.
+    input_shape : int or tuple of int, optional
+        Shape of one row; taken from the first data when left out.
+    name, backend, dtype, seed
+        As in `Model`.
+
+    Examples
+    --------
+    >>> from fastnn.layers import Dense
+    >>> model = Sequential([Dense(8, activation="relu"), Dense(1)], backend="numpy", seed=1)
+    >>> history = model.compile("adam", "mse").fit([[0.0], [1.0]], [1.0, 2.0], epochs=200)
+    >>> model.predict([[0.5]]).shape
+    (1, 1)
+    """
+
+    def __init__(
+        self,
+        layers: Iterable[Layer | Value] = (),
+        *,
+        input_shape: int | tuple[int, ...] | None = None,
+        name: str | None = None,
+        backend: str = "core",
+        dtype: str = "float32",
+        seed: int | None = None,
+    ) -> None:
+        self.configure(name, backend, dtype, seed)
+        self._chain: list[Layer] = []
+        self._source: Value | None = None
+        for layer in layers:
+            self.add(layer)
+        if input_shape is not None:
+            self._start(input_shape)
+
+    def add(self, layer: Layer | Value) -> None:
+        """Append a layer; possible until the model is built."""
+        if self._engine is not None:
+            raise check.wrong_value("layer", "no more layers after the model is built", repr(layer))
+        if isinstance(layer, Value) and isinstance(layer.layer, InputLayer) and not self._chain:
+            self._source = layer
+        elif isinstance(layer, Layer) and not isinstance(layer, InputLayer):
+            self._chain.append(layer)
+        else:
+            raise check.wrong_type("layers", "layers, or an Input and layers", layer)
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers in their order."""
+        return list(self._chain)
+
+    def _start(self, shape: int | tuple[int, ...]) -> None:
+        ids = bool(self._chain) and isinstance(self._chain[0], Embedding | EmbeddingBag)
+        self._finish(Input(shape, dtype="int32" if ids else "float32"))
+
+    def _finish(self, source: Value, weights: Mapping[str, Array] | None = None) -> None:
+        if not self._chain:
+            raise check.wrong_value("layers", "at least one layer", "none")
+        value = source
+        for layer in self._chain:
+            value = layer(value)
+        self._build(source, value, weights)
+
+    def _prepare(self, x: Any) -> None:
+        if self._engine is None and self._source is not None:
+            self._finish(self._source)
+        elif self._engine is None:
+            array, _ = data.native("x", x)
+            self._start(array.shape[1:] or ((1,)))
+
+    def _output_labels(self) -> list[str]:
+        return ["output"]
+
+    def to_config(self) -> dict[str, Any]:
+        """Return the chain as a dict that JSON can hold."""
+        source = self.inputs[0] if self.built else self._source
+        return {
+            "source": None if source is None else source.layer.to_config(),
+            "layers": [layer.to_config() for layer in self._chain],
+        }
+
+    def from_config(self, config: Mapping[str, Any], weights: Mapping[str, Array]) -> None:
+        """Build what `to_config` wrote; part of loading a model."""
+        self._chain, self._source = [], None
+        if config["source"] is not None:
+            self.add(Value(InputLayer.from_config(config["source"])))
+        for item in config["layers"]:
+            self.add(Layer.from_config(item))
+        if self._source is not None and weights:
+            self._finish(self._source, weights)

@@ -1,0 +1,38 @@
+"""The table that `Model.summary` returns."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from fastnn.model import Model
+
+
+def table(model: Model) -> str:
+    """Return layers, row shapes, numbers of parameters and bytes as aligned text."""
+    shapes = dict(model.parameters())
+    width = np.dtype(model.dtype).itemsize
+    rows = [("layer", "row shape", "parameters", "bytes", "inputs")]
+    names = {value: name for name, value in model.values.items()}
+    for name, value in model.values.items():
+        counts = [math.prod(s) for n, s in shapes.items() if n.rsplit("/", 1)[0] == name]
+        sources = ", ".join(names[source] for source in value.inputs)
+        kind = f"{name} ({type(value.layer).__name__.removesuffix('Layer')})"
+        n = sum(counts)
+        rows.append((kind, str(model.row_shape(name)), f"{n:,}", f"{n * width:,}", sources))
+    total = model.count_params()
+    rows.append(("total", "", f"{total:,}", f"{total * width:,}", ""))
+    widths = [max(len(row[i]) for row in rows) for i in range(5)]
+    lines = [_line(row, widths) for row in rows]
+    rule = "-" * max(map(len, lines))
+    title = f"{model.name}: {model.dtype}, backend {model.backend}"
+    return "\n".join([title, lines[0], rule, *lines[1:-1], rule, lines[-1]])
+
+
+def _line(row: tuple[str, ...], widths: list[int]) -> str:
+    left = [row[0].ljust(widths[0]), row[1].ljust(widths[1])]
+    right = [row[2].rjust(widths[2]), row[3].rjust(widths[3])]
+    return "  ".join([*left, *right, row[4]]).rstrip()
