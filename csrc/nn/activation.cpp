@@ -47,6 +47,10 @@ class Elementwise : public Layer<T> {
     }
   }
 
+  std::string function() const override {
+    return activation_names()[static_cast<size_t>(function_)];
+  }
+
  private:
   Activation function_ = Activation::kIdentity;
 };
@@ -71,6 +75,8 @@ class Softmax : public Layer<T> {
                                          rows.output_gradient(), dx);
     }
   }
+
+  std::string function() const override { return "softmax"; }
 
  private:
   int64_t n_ = 1, repeats_ = 1;

@@ -118,6 +118,9 @@ class Layer {
   // The output is the input under another shape: no work, no memory.
   virtual bool alias() const { return false; }
 
+  // Name of the function an activation layer applies, else "".
+  virtual std::string function() const { return ""; }
+
   // Floating point operations per row of a training step, for choosing the number of threads.
   virtual double work() const { return static_cast<double>(output.width()); }
 

@@ -1,0 +1,307 @@
+// The engine: descriptions and arrays in, arrays and reports out. No logic lives here.
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "bindings/arrays.h"
+#include "bindings/bindings.h"
+#include "nn/engine.h"
+
+namespace py = pybind11;
+
+namespace fastnn {
+namespace {
+
+using Arrays = std::vector<py::array>;
+template <class T>
+using NamedArrays = std::map<std::string, py::array_t<T>>;
+
+Config to_config(const py::dict& settings) {
+  Config config;
+  for (const auto& [key, value] : settings) {
+    const auto name = py::cast<std::string>(key);
+    if (py::isinstance<py::str>(value)) {
+      config.words[name] = py::cast<std::string>(value);
+    } else if (py::isinstance<py::tuple>(value)) {
+      config.shapes[name] = py::cast<Shape>(value);
+    } else {
+      config.numbers[name] = py::cast<double>(value);
+    }
+  }
+  return config;
+}
+
+Spec to_spec(const py::handle& spec) {
+  return {py::cast<std::string>(spec.attr("kind")), to_config(py::dict(spec.attr("config")))};
+}
+
+Node to_node(const py::handle& node) {
+  return {py::cast<std::string>(node.attr("kind")), py::cast<std::string>(node.attr("name")),
+          py::cast<std::vector<int>>(node.attr("inputs")), to_config(py::dict(node.attr("config")))};
+}
+
+std::vector<int64_t> with_rows(int64_t n, const Shape& row) {
+  std::vector<int64_t> shape = {n};
+  shape.insert(shape.end(), row.begin(), row.end());
+  return shape;
+}
+
+template <class T>
+py::array_t<T> copy_of(const T* values, const Shape& shape) {
+  py::array_t<T> copy = new_array<T>(shape);
+  std::copy_n(values, size_of(shape), copy.mutable_data());
+  return copy;
+}
+
+// Checked views of the inputs; the arrays outlive the call.
+template <class T>
+Examples<T> to_inputs(const Engine<T>& engine, const Arrays& arrays) {
+  const Network<T>& network = engine.network();
+  check(arrays.size() == network.inputs.size(), "x: expected ", network.inputs.size(),
+        " inputs, got ", arrays.size());
+  Examples<T> examples;
+  for (size_t i = 0; i < arrays.size(); ++i) {
+    const auto node = static_cast<size_t>(network.inputs[i]);
+    const Value& value = network.values[node];
+    const int64_t rows = i == 0 ? kAny : examples.n;
+    const auto shape = with_rows(rows, value.shape);
+    examples.inputs.push_back(value.ids ? static_cast<const void*>(input<int32_t>(arrays[i], network.names[node], shape))
+                                        : static_cast<const void*>(input<T>(arrays[i], network.names[node], shape)));
+    if (i == 0) examples.n = arrays[0].shape(0);
+  }
+  return examples;
+}
+
+template <class T>
+Examples<T> to_examples(const Engine<T>& engine, const Arrays& inputs, const Arrays& targets,
+                        const std::optional<py::array>& weights) {
+  check(engine.compiled(), "model: expected compile() before this call");
+  Examples<T> examples = to_inputs(engine, inputs);
+  check(targets.size() == engine.heads().size(), "y: expected ", engine.heads().size(),
+        " targets, got ", targets.size());
+  for (size_t h = 0; h < targets.size(); ++h) {
+    const Head<T>& head = engine.heads()[h];
+    const Shape& shape = engine.network().values[static_cast<size_t>(head.output)].shape;
+    examples.targets.push_back(head.labels ? static_cast<const void*>(input<int32_t>(targets[h], "y", {examples.n}))
+                                           : static_cast<const void*>(input<T>(targets[h], "y", with_rows(examples.n, shape))));
+  }
+  if (weights) examples.weights = input<T>(*weights, "sample_weight", {examples.n});
+  return examples;
+}
+
+py::dict to_dict(const Report& report) {
+  py::dict result;
+  result["loss"] = report.loss;
+  result["losses"] = report.losses;
+  result["metrics"] = report.metrics;
+  result["weight"] = report.weight;
+  result["steps"] = report.steps;
+  result["n_examples"] = report.examples;
+  result["interrupted"] = report.interrupted;
+  result["diverged"] = report.diverged;
+  return result;
+}
+
+// Asks Python for pending signals; what a handler raised is kept for the caller.
+class SignalPoll {
+ public:
+  explicit SignalPoll(py::object ask) : ask_(std::move(ask)) {}
+
+  bool operator()() {
+    const py::gil_scoped_acquire gil;
+    try {
+      if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+      return !ask_.is_none() && py::cast<bool>(ask_());
+    } catch (py::error_already_set& error) {
+      exception_ = error.value();
+      return true;
+    }
+  }
+
+  const py::object& exception() const { return exception_; }
+
+ private:
+  py::object ask_, exception_ = py::none();
+};
+
+template <class T>
+py::dict train(Engine<T>& engine, const Arrays& inputs, const Arrays& targets,
+               const std::optional<py::array>& weights, int64_t batch_size, bool shuffle,
+               uint64_t seed, int64_t epoch, int64_t first_step, const std::vector<double>& rates,
+               int threads, const py::object& poll) {
+  const Examples<T> examples = to_examples(engine, inputs, targets, weights);
+  SignalPoll ask(poll);
+  const Run run{batch_size, shuffle, seed, epoch, first_step, rates, threads,
+                [&] { return ask(); }};
+  Report report;
+  {
+    const py::gil_scoped_release released;
+    report = engine.train(examples, run);
+  }
+  py::dict result = to_dict(report);
+  result["exception"] = ask.exception();
+  return result;
+}
+
+template <class T>
+py::dict evaluate(Engine<T>& engine, const Arrays& inputs, const Arrays& targets,
+                  const std::optional<py::array>& weights, int64_t /*batch_size*/, int threads) {
+  const Examples<T> examples = to_examples(engine, inputs, targets, weights);
+  Report report;
+  {
+    const py::gil_scoped_release released;
+    report = engine.evaluate(examples, threads);
+  }
+  return to_dict(report);
+}
+
+template <class T>
+std::vector<py::array_t<T>> predict(Engine<T>& engine, const Arrays& inputs,
+                                    int64_t /*batch_size*/, int threads) {
+  const Examples<T> examples = to_inputs(engine, inputs);
+  std::vector<py::array_t<T>> outputs;
+  std::vector<T*> pointers;
+  for (int node : engine.network().outputs) {
+    const Shape& row = engine.network().values[static_cast<size_t>(node)].shape;
+    outputs.push_back(new_array<T>(with_rows(examples.n, row)));
+    pointers.push_back(outputs.back().mutable_data());
+  }
+  const py::gil_scoped_release released;
+  engine.predict(examples, threads, pointers);
+  return outputs;
+}
+
+template <class T>
+std::pair<double, NamedArrays<T>> gradients(Engine<T>& engine, const Arrays& inputs,
+                                            const Arrays& targets,
+                                            const std::optional<py::array>& weights) {
+  const Examples<T> examples = to_examples(engine, inputs, targets, weights);
+  std::map<std::string, std::vector<T>> found;
+  double loss = 0;
+  {
+    const py::gil_scoped_release released;
+    loss = engine.gradients(examples, found);
+  }
+  NamedArrays<T> arrays;
+  for (const auto& [name, values] : found) {
+    arrays[name] = copy_of(values.data(), engine.parameter(name).shape);
+  }
+  return {loss, arrays};
+}
+
+template <class T>
+NamedArrays<T> state(Engine<T>& engine) {
+  const std::shared_lock<std::shared_mutex> lock(engine.mutex());
+  NamedArrays<T> arrays;
+  for (const Parameter<T>* parameter : engine.parameters()) {
+    for (int slot = 0; slot < 3; ++slot) {
+      if (parameter->slots[slot].size() == 0) continue;
+      arrays[parameter->name + ":" + engine.optimizer().slot_names[slot]] =
+          copy_of(parameter->slots[slot].data(), parameter->shape);
+    }
+  }
+  return arrays;
+}
+
+template <class T>
+void set_values(Buffer<T>& buffer, const Shape& shape, const py::array& array,
+                const std::string& name) {
+  const T* values = input<T>(array, name, shape);
+  std::copy_n(values, size_of(shape), buffer.data());
+}
+
+template <class T>
+void set_state(Engine<T>& engine, const std::map<std::string, py::array>& arrays, int64_t step) {
+  check(step >= 0, "step: expected at least 0, got ", step);
+  const std::unique_lock<std::shared_mutex> lock(engine.mutex());
+  size_t used = 0;
+  for (Parameter<T>* parameter : engine.parameters()) {
+    for (int slot = 0; slot < 3; ++slot) {
+      if (parameter->slots[slot].size() == 0) continue;
+      const std::string name = parameter->name + ":" + engine.optimizer().slot_names[slot];
+      const auto found = arrays.find(name);
+      check(found != arrays.end(), "state: expected ", name, ", got nothing");
+      set_values(parameter->slots[slot], parameter->shape, found->second, name);
+      ++used;
+    }
+  }
+  check(used == arrays.size(), "state: expected ", used, " arrays, got ", arrays.size());
+  engine.set_step(step);
+}
+
+template <class T>
+void bind_engine(py::module_& m, const char* name) {
+  using E = Engine<T>;
+  py::class_<E>(m, name)
+      .def(py::init([](const py::list& nodes, const std::vector<int>& outputs) {
+             std::vector<Node> described;
+             for (const auto& node : nodes) described.push_back(to_node(node));
+             return std::make_unique<E>(described, outputs);
+           }),
+           py::arg("nodes"), py::arg("outputs"))
+      .def("shapes",
+           [](const E& engine) {
+             std::vector<py::tuple> shapes;
+             for (const Shape& shape : engine.shapes()) shapes.push_back(py::tuple(py::cast(shape)));
+             return shapes;
+           })
+      .def("parameters",
+           [](const E& engine) {
+             std::vector<std::pair<std::string, py::tuple>> list;
+             for (const auto* p : engine.parameters()) list.emplace_back(p->name, py::tuple(py::cast(p->shape)));
+             return list;
+           })
+      .def("get",
+           [](E& engine, const std::string& parameter) {
+             const std::shared_lock<std::shared_mutex> lock(engine.mutex());
+             const Parameter<T>& found = engine.parameter(parameter);
+             return copy_of(found.value.data(), found.shape);
+           },
+           py::arg("name"))
+      .def("set",
+           [](E& engine, const std::string& parameter, const py::array& array) {
+             const std::unique_lock<std::shared_mutex> lock(engine.mutex());
+             Parameter<T>& found = engine.parameter(parameter);
+             set_values(found.value, found.shape, array, parameter);
+           },
+           py::arg("name"), py::arg("array"))
+      .def("compile",
+           [](E& engine, const py::list& losses, const std::vector<double>& loss_weights,
+              const py::object& optimizer, const std::vector<std::vector<std::string>>& metrics) {
+             std::vector<Spec> specs;
+             for (const auto& loss : losses) specs.push_back(to_spec(loss));
+             engine.compile(specs, loss_weights, to_spec(optimizer), metrics);
+           },
+           py::arg("losses"), py::arg("loss_weights"), py::arg("optimizer"), py::arg("metrics"))
+      .def("state", &state<T>)
+      .def("set_state", &set_state<T>, py::arg("arrays"), py::arg("step"))
+      .def_property_readonly("step", [](const E& engine) { return engine.step(); })
+      .def("train", &train<T>, py::arg("inputs"), py::arg("targets"), py::arg("weights"),
+           py::arg("batch_size"), py::arg("shuffle"), py::arg("seed"), py::arg("epoch"),
+           py::arg("first_step"), py::arg("rates"), py::arg("threads") = 0,
+           py::arg("poll") = py::none())
+      .def("evaluate", &evaluate<T>, py::arg("inputs"), py::arg("targets"), py::arg("weights"),
+           py::arg("batch_size") = 0, py::arg("threads") = 0)
+      .def("predict", &predict<T>, py::arg("inputs"), py::arg("batch_size") = 0,
+           py::arg("threads") = 0)
+      .def("gradients", &gradients<T>, py::arg("inputs"), py::arg("targets"), py::arg("weights"));
+}
+
+}  // namespace
+
+void bind_model(py::module_& m) {
+  bind_engine<float>(m, "Engine32");
+  bind_engine<double>(m, "Engine64");
+  m.def("layer_kinds", &layer_kinds);
+  m.def("metrics", &metric_names);
+  m.def("default_threads", &default_threads);
+  m.def("set_threads", &set_threads, py::arg("threads"));
+}
+
+}  // namespace fastnn

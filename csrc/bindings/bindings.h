@@ -1,0 +1,11 @@
+// What each bind_*.cpp adds to the module.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace fastnn {
+
+void bind_kernels(pybind11::module_& m);
+void bind_model(pybind11::module_& m);
+
+}  // namespace fastnn

@@ -1,0 +1,66 @@
+// A model that can be trained and asked: what the bindings show to Python (docs/design.md, 3).
+#pragma once
+
+#include <map>
+#include <memory>
+#include <shared_mutex>
+#include <string>
+#include <vector>
+
+#include "nn/predictor.h"
+
+namespace fastnn {
+
+// Many may ask, one may train. In a forked child the lock starts afresh: its owners are gone.
+class ModelLock {
+ public:
+  std::shared_mutex& mutex();
+
+ private:
+  std::unique_ptr<std::shared_mutex> mutex_ = std::make_unique<std::shared_mutex>();
+  uint64_t generation_ = fork_generation();
+};
+
+template <class T>
+class Engine {
+ public:
+  Engine(const std::vector<Node>& nodes, const std::vector<int>& outputs);
+
+  std::vector<Shape> shapes() const;  // of the described nodes
+  const std::vector<Parameter<T>*>& parameters() const { return network_.parameters; }
+  Parameter<T>& parameter(const std::string& name) const;
+
+  void compile(const std::vector<Spec>& losses, const std::vector<double>& loss_weights,
+               const Spec& optimizer, const std::vector<std::vector<std::string>>& metrics);
+
+  // Checks ids and labels, then trains; see Run and Report. Loss and metrics are weighted means.
+  Report train(const Examples<T>& examples, const Run& run);
+  Report evaluate(const Examples<T>& examples, int threads);
+  void predict(const Examples<T>& examples, int threads, const std::vector<T*>& outputs);
+  // Loss with all penalties over the examples as one batch; gradients by parameter in `gradients`.
+  double gradients(const Examples<T>& examples, std::map<std::string, std::vector<T>>& gradients);
+
+  const Network<T>& network() const { return network_; }
+  const std::vector<Head<T>>& heads() const { return heads_; }
+  const OptimizerPlan& optimizer() const { return optimizer_; }
+  bool compiled() const { return compiled_; }
+  int64_t step() const { return step_; }
+  void set_step(int64_t step) { step_ = step; }
+  std::shared_mutex& mutex() { return lock_.mutex(); }
+
+ private:
+  void check_ids(const Examples<T>& examples) const;
+  void check_labels(const Examples<T>& examples) const;
+  void check_compiled() const;
+  double penalty(const Parameter<T>& parameter, T* gradient) const;
+
+  Network<T> network_;
+  std::vector<Head<T>> heads_;
+  OptimizerPlan optimizer_;
+  std::unique_ptr<Trainer<T>> trainer_;
+  bool compiled_ = false;
+  int64_t step_ = 0;
+  ModelLock lock_;
+};
+
+}  // namespace fastnn

@@ -1,0 +1,73 @@
+// Sparse updates: the ids of a batch sorted once, each touched row summed and updated once.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "nn/network.h"
+#include "nn/optimizer.h"
+
+namespace fastnn {
+
+// One ids input of a batch, sorted; tables that read the same input share it.
+struct SortedIds {
+  int input;           // position among the network's inputs
+  int64_t lookups;     // ids per row of the batch
+  int64_t bound;       // ids lie in [0, bound)
+  Buffer<int32_t> ids, order, rows, starts, scratch;
+  int64_t count = 0, distinct = 0;
+};
+
+template <class T>
+struct Table {
+  Layer<T>* layer;
+  Parameter<T>* parameter;
+  TableUse use;
+  int64_t d;
+  size_t sorted;               // which SortedIds
+  Buffer<T> sums;              // while gradients are stored: one row per distinct id (or per row)
+  Buffer<double> squares;      // likewise, squared norms
+};
+
+template <class T>
+class Tables {
+ public:
+  // For batches of at most `rows` rows.
+  Tables(const Network<T>& network, int64_t rows, bool store_gradients);
+
+  size_t n_sorts() const { return sorted_.size(); }
+  bool empty() const { return tables_.empty(); }
+  // Sorts the ids of rows `rows[0..count)` (null: from row `first`) of its input.
+  void sort(size_t which, const Kernels<T>& kernels, const std::vector<const void*>& inputs,
+            const int32_t* rows, int64_t first, int64_t count);
+
+  // Part `part` of `parts` of every table: gradients summed and applied; g holds one row.
+  void update(const Kernels<T>& kernels, const Memory<T>& memory, const OptimizerPlan& plan,
+              const UpdateStep<T>& step, int part, int parts, T* g);
+
+  // The same in two halves, for clipping by a norm; scales by parameter come between. Coupled L2
+  // joins the stored sums when penalized.
+  void store(const Kernels<T>& kernels, const Memory<T>& memory, bool penalized, int part, int parts);
+  double squared_norm(size_t table) const;
+  void apply(const Kernels<T>& kernels, const OptimizerPlan& plan, const UpdateStep<T>& step,
+             const std::vector<double>& scales, int part, int parts);
+
+  // Adds the stored sums of a table into a dense gradient.
+  void scatter(size_t table, T* gradient) const;
+
+  const std::vector<Table<T>>& tables() const { return tables_; }
+  int64_t widest() const;
+
+ private:
+  struct Range {
+    int64_t begin, end;
+  };
+  Range share(const Table<T>& table, int part, int parts) const;
+  template <class Visit>
+  void visit(const Table<T>& table, Range range, Visit visit) const;
+
+  std::vector<SortedIds> sorted_;
+  std::vector<Table<T>> tables_;
+};
+
+}  // namespace fastnn
