@@ -23,7 +23,7 @@ constexpr int64_t kAny = -1;
 template <class T>
 std::string dtype_name() {
   static_assert(std::is_arithmetic_v<T>);
-  const char* kind = std::is_same_v<T, bool>      ? "bool"
+  const char* kind = std::is_same_v<T, bool>       ? "bool"
                      : std::is_floating_point_v<T> ? "float"
                      : std::is_signed_v<T>         ? "int"
                                                    : "uint";
@@ -31,9 +31,7 @@ std::string dtype_name() {
 }
 
 // "float32", ">f8" ... of an array, as NumPy prints its dtype.
-inline std::string dtype_name(const pybind11::array& array) {
-  return pybind11::str(array.dtype());
-}
+inline std::string dtype_name(const pybind11::array& array) { return pybind11::str(array.dtype()); }
 
 inline Shape shape_of(const pybind11::array& array) {
   return Shape(array.shape(), array.shape() + array.ndim());
@@ -43,7 +41,7 @@ inline Shape shape_of(const pybind11::array& array) {
 template <class T>
 bool holds(const pybind11::array& array) {
   const pybind11::dtype type = array.dtype();
-  const char kind = std::is_same_v<T, bool>      ? 'b'
+  const char kind = std::is_same_v<T, bool>       ? 'b'
                     : std::is_floating_point_v<T> ? 'f'
                     : std::is_signed_v<T>         ? 'i'
                                                   : 'u';
