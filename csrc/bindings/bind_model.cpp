@@ -195,43 +195,51 @@ std::pair<double, NamedArrays<T>> gradients(Engine<T>& engine, const Arrays& inp
   return {loss, arrays};
 }
 
+// Takes a lock of the model without the interpreter: whoever holds it may need Python to go on.
+template <class Lock, class T>
+Lock locked(Engine<T>& engine) {
+  const py::gil_scoped_release released;
+  return Lock(engine.mutex());
+}
+
+using Reading = std::shared_lock<std::shared_mutex>;
+using Writing = std::unique_lock<std::shared_mutex>;
+
 template <class T>
-NamedArrays<T> state(Engine<T>& engine) {
-  const std::shared_lock<std::shared_mutex> lock(engine.mutex());
-  NamedArrays<T> arrays;
+py::dict state(Engine<T>& engine) {
+  const auto lock = locked<Reading>(engine);
+  py::dict arrays;
+  arrays["step"] = engine.step();
   for (const Parameter<T>* parameter : engine.parameters()) {
     for (int slot = 0; slot < 3; ++slot) {
       if (parameter->slots[slot].size() == 0) continue;
-      arrays[parameter->name + ":" + engine.optimizer().slot_names[slot]] =
-          copy_of(parameter->slots[slot].data(), parameter->shape);
+      const std::string name = parameter->name + ":" + engine.optimizer().slot_names[slot];
+      arrays[py::str(name)] = copy_of(parameter->slots[slot].data(), parameter->shape);
     }
   }
   return arrays;
 }
 
+// All arrays are checked before the first is copied.
 template <class T>
-void set_values(Buffer<T>& buffer, const Shape& shape, const py::array& array,
-                const std::string& name) {
-  const T* values = input<T>(array, name, shape);
-  std::copy_n(values, size_of(shape), buffer.data());
-}
-
-template <class T>
-void set_state(Engine<T>& engine, const std::map<std::string, py::array>& arrays, int64_t step) {
+void set_state(Engine<T>& engine, const py::dict& arrays) {
+  check(arrays.contains("step"), "state: expected step, got nothing");
+  const auto step = py::cast<int64_t>(arrays["step"]);
   check(step >= 0, "step: expected at least 0, got ", step);
-  const std::unique_lock<std::shared_mutex> lock(engine.mutex());
-  size_t used = 0;
+  const auto lock = locked<Writing>(engine);
+  std::vector<std::pair<Buffer<T>*, const T*>> copies;
   for (Parameter<T>* parameter : engine.parameters()) {
     for (int slot = 0; slot < 3; ++slot) {
       if (parameter->slots[slot].size() == 0) continue;
       const std::string name = parameter->name + ":" + engine.optimizer().slot_names[slot];
-      const auto found = arrays.find(name);
-      check(found != arrays.end(), "state: expected ", name, ", got nothing");
-      set_values(parameter->slots[slot], parameter->shape, found->second, name);
-      ++used;
+      check(arrays.contains(name), "state: expected ", name, ", got nothing");
+      const auto array = py::cast<py::array>(arrays[py::str(name)]);
+      copies.emplace_back(&parameter->slots[slot], input<T>(array, name, parameter->shape));
     }
   }
-  check(used == arrays.size(), "state: expected ", used, " arrays, got ", arrays.size());
+  check(copies.size() + 1 == arrays.size(), "state: expected ", copies.size() + 1, " entries, got ",
+        arrays.size());
+  for (const auto& [slot, values] : copies) std::copy_n(values, slot->size(), slot->data());
   engine.set_step(step);
 }
 
@@ -259,16 +267,17 @@ void bind_engine(py::module_& m, const char* name) {
            })
       .def("get",
            [](E& engine, const std::string& parameter) {
-             const std::shared_lock<std::shared_mutex> lock(engine.mutex());
+             const auto lock = locked<Reading>(engine);
              const Parameter<T>& found = engine.parameter(parameter);
              return copy_of(found.value.data(), found.shape);
            },
            py::arg("name"))
       .def("set",
            [](E& engine, const std::string& parameter, const py::array& array) {
-             const std::unique_lock<std::shared_mutex> lock(engine.mutex());
+             const auto lock = locked<Writing>(engine);
              Parameter<T>& found = engine.parameter(parameter);
-             set_values(found.value, found.shape, array, parameter);
+             const T* values = input<T>(array, parameter, found.shape);
+             std::copy_n(values, found.size(), found.value.data());
            },
            py::arg("name"), py::arg("array"))
       .def("compile",
@@ -276,12 +285,13 @@ void bind_engine(py::module_& m, const char* name) {
               const py::object& optimizer, const std::vector<std::vector<std::string>>& metrics) {
              std::vector<Spec> specs;
              for (const auto& loss : losses) specs.push_back(to_spec(loss));
-             engine.compile(specs, loss_weights, to_spec(optimizer), metrics);
+             const Spec rule = to_spec(optimizer);
+             const py::gil_scoped_release released;
+             engine.compile(specs, loss_weights, rule, metrics);
            },
            py::arg("losses"), py::arg("loss_weights"), py::arg("optimizer"), py::arg("metrics"))
       .def("state", &state<T>)
-      .def("set_state", &set_state<T>, py::arg("arrays"), py::arg("step"))
-      .def_property_readonly("step", [](const E& engine) { return engine.step(); })
+      .def("set_state", &set_state<T>, py::arg("state"))
       .def("train", &train<T>, py::arg("inputs"), py::arg("targets"), py::arg("weights"),
            py::arg("batch_size"), py::arg("shuffle"), py::arg("seed"), py::arg("epoch"),
            py::arg("first_step"), py::arg("rates"), py::arg("threads") = 0,
@@ -298,6 +308,14 @@ void bind_engine(py::module_& m, const char* name) {
 void bind_model(py::module_& m) {
   bind_engine<float>(m, "Engine32");
   bind_engine<double>(m, "Engine64");
+  m.def(
+      "Engine",
+      [](const py::object& nodes, const py::object& outputs, const std::string& dtype) {
+        check(dtype == "float32" || dtype == "float64", "dtype: expected float32 or float64, got ", dtype);
+        const py::module_ core = py::module_::import("fastnn._core");
+        return core.attr(dtype == "float32" ? "Engine32" : "Engine64")(nodes, outputs);
+      },
+      py::arg("nodes"), py::arg("outputs"), py::arg("dtype") = "float32");
   m.def("layer_kinds", &layer_kinds);
   m.def("metrics", &metric_names);
   m.def("default_threads", &default_threads);
