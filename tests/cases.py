@@ -1,0 +1,387 @@
+"""Small models that together hold every kind of layer, activation, loss and optimizer.
+
+The reference's gradient checks, the core's contract tests and the trajectories of both walk
+these lists; a new kind, loss or optimizer gets its row here. `LAYERS` holds layers one by one,
+`OPTIMIZERS` settings of optimizers, `CASES` whole models to train: one for each row of both, and
+those below that join several features.
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from fastnn.graph import Node, Spec
+
+VOCABULARY = 11
+ELEMENTWISE = ("identity", "relu", "leaky_relu", "elu", "sigmoid", "tanh", "softplus")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer of one kind, and the row shapes of its inputs.
+
+    An input of shape ("ids", ...) holds ids below VOCABULARY, one of ("positive", ...) weights.
+    """
+
+    name: str
+    kind: str
+    shapes: tuple[tuple[Any, ...], ...]
+    config: dict[str, Any] = field(default_factory=dict)
+
+
+def _bag(name, mode, shapes, **config):
+    table = {"input_dim": VOCABULARY, "output_dim": 3, "mode": mode}
+    return Layer(f"bag {name}", "embedding_bag", shapes, {**table, **config})
+
+
+_TABLE = {"input_dim": VOCABULARY, "output_dim": 3}
+_BAG, _WEIGHTED = (("ids", 4),), (("ids", 4), ("positive", 4))
+
+LAYERS = [
+    *(Layer(f"dense {a}", "dense", ((4,),), {"units": 5, "activation": a}) for a in ELEMENTWISE),
+    Layer("dense without bias", "dense", ((4,),), {"units": 3, "use_bias": 0}),
+    Layer("dense of rank 3", "dense", ((2, 3, 4),), {"units": 3, "activation": "tanh"}),
+    Layer("dense of one", "dense", ((1,),), {"units": 1}),
+    Layer("dense of odd sizes", "dense", ((67,),), {"units": 35, "activation": "tanh"}),
+    *(Layer(a, "activation", ((5,),), {"activation": a}) for a in (*ELEMENTWISE, "gelu")),
+    Layer("softmax", "activation", ((5,),), {"activation": "softmax"}),
+    Layer("softmax of rank 2", "activation", ((2, 3),), {"activation": "softmax"}),
+    Layer("embedding", "embedding", (("ids", 3),), _TABLE),
+    Layer("embedding of one id", "embedding", (("ids",),), _TABLE),
+    Layer("embedding of pairs", "embedding", (("ids", 2, 2),), _TABLE),
+    Layer("embedding dense", "embedding", (("ids", 3),), {**_TABLE, "sparse_update": "dense"}),
+    *(_bag(mode, mode, _BAG) for mode in ("sum", "mean", "sqrtn", "max")),
+    *(
+        _bag(f"{mode} padded", mode, _BAG, padding_idx=5)
+        for mode in ("sum", "mean", "sqrtn", "max")
+    ),
+    *(_bag(f"{mode} weighted", mode, _WEIGHTED) for mode in ("sum", "mean", "sqrtn")),
+    *(
+        _bag(f"{mode} weighted padded", mode, _WEIGHTED, padding_idx=0)
+        for mode in ("sum", "mean", "sqrtn")
+    ),
+    *(
+        _bag(f"{mode} of one padded", mode, (("ids", 1),), padding_idx=5)
+        for mode in ("sum", "mean", "sqrtn", "max")
+    ),
+    _bag("dense", "sum", _BAG, sparse_update="dense"),
+    Layer("dot", "dot", ((4,), (4,))),
+    Layer("dot of rank 2", "dot", ((3, 4), (3, 4))),
+    Layer("concatenate one", "concatenate", ((3,),)),
+    Layer("concatenate", "concatenate", ((3,), (1,), (4,))),
+    Layer("concatenate rank 2", "concatenate", ((2, 3), (2, 2))),
+    Layer("add", "add", ((4,), (4,))),
+    Layer("add three", "add", ((2, 2), (2, 2), (2, 2))),
+    Layer("multiply", "multiply", ((4,), (4,))),
+    Layer("multiply three", "multiply", ((3,), (3,), (3,))),
+    Layer("flatten", "flatten", ((2, 3),)),
+    Layer("reshape", "reshape", ((2, 3),), {"shape": (3, 2)}),
+    Layer("rescaling", "rescaling", ((3,),), {"scale": 2.5, "offset": -0.5}),
+    Layer("dropout", "dropout", ((9,),), {"rate": 0.3}),
+    Layer("dropout of none", "dropout", ((3,),), {"rate": 0.0}),
+    Layer("dropout of all", "dropout", ((3,),), {"rate": 1.0}),
+    Layer("dropout of rank 2", "dropout", ((3, 5),), {"rate": 0.5}),
+    Layer("gaussian noise", "gaussian_noise", ((9,),), {"stddev": 0.2}),
+    Layer("gaussian noise of none", "gaussian_noise", ((3,),), {"stddev": 0.0}),
+    Layer("activity regularization", "activity_regularization", ((4,),), {"l1": 0.1, "l2": 0.2}),
+]
+
+OPTIMIZERS = {
+    "sgd": Spec("sgd"),
+    "sgd momentum": Spec("sgd", {"momentum": 0.9}),
+    "sgd nesterov": Spec("sgd", {"momentum": 0.9, "nesterov": 1}),
+    "sgd decay": Spec("sgd", {"momentum": 0.5, "weight_decay": 0.1}),
+    "adagrad": Spec("adagrad", {"epsilon": 1e-10, "initial_accumulator_value": 0.0}),
+    "adagrad started": Spec("adagrad", {"epsilon": 1e-7, "initial_accumulator_value": 0.1}),
+    "rmsprop": Spec("rmsprop", {"rho": 0.9, "epsilon": 1e-7}),
+    "rmsprop momentum": Spec("rmsprop", {"rho": 0.99, "momentum": 0.9, "epsilon": 1e-8}),
+    "rmsprop centered": Spec("rmsprop", {"rho": 0.9, "centered": 1, "epsilon": 1e-3}),
+    "rmsprop both": Spec("rmsprop", {"rho": 0.9, "centered": 1, "momentum": 0.5, "epsilon": 1e-3}),
+    "adam": Spec("adam", {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8}),
+    "adam short": Spec("adam", {"beta_1": 0.5, "beta_2": 0.9, "epsilon": 1e-3}),
+    "adamw": Spec("adamw", {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8, "weight_decay": 0.1}),
+    "adam decay": Spec(
+        "adam", {"beta_1": 0.9, "beta_2": 0.99, "epsilon": 1e-7, "weight_decay": 0.01}
+    ),
+    "sgd clipvalue": Spec("sgd", {"clipvalue": 0.01}),
+    "sgd clipnorm": Spec("sgd", {"momentum": 0.9, "clipnorm": 0.05}),
+    "sgd global_clipnorm": Spec("sgd", {"global_clipnorm": 0.1}),
+    "adagrad clipvalue": Spec("adagrad", {"epsilon": 1e-7, "clipvalue": 0.01}),
+    "adam clipnorm": Spec("adam", {"epsilon": 1e-3, "clipnorm": 0.05}),
+    "adam global_clipnorm": Spec("adam", {"epsilon": 1e-3, "global_clipnorm": 0.1}),
+    "clip never reached": Spec("sgd", {"global_clipnorm": 1e6}),
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model, what it is trained for, and how: enough to run it on any engine."""
+
+    name: str
+    nodes: list[Node]
+    outputs: list[int]
+    losses: list[Spec]
+    optimizer: Spec = OPTIMIZERS["sgd momentum"]
+    loss_weights: list[float] = field(default_factory=lambda: [1.0])
+    metrics: list[list[str]] = field(default_factory=lambda: [[]])
+    weighted: bool = False
+    rate: float = 0.05
+    n_rows: int = 27
+    batch_size: int = 8
+
+    def __str__(self):
+        return self.name
+
+
+class Graph:
+    """Nodes in the order they are added; `add` returns a node's position."""
+
+    def __init__(self):
+        self.nodes = []
+
+    def add(self, kind, *inputs, **config):
+        self.nodes.append(Node(kind, f"{kind}_{len(self.nodes)}", tuple(inputs), config))
+        return len(self.nodes) - 1
+
+    def ids(self, *shape, vocabulary=VOCABULARY):
+        return self.add("input", shape=shape, dtype="ids", vocabulary=vocabulary)
+
+    def floats(self, *shape):
+        return self.add("input", shape=shape, dtype="float")
+
+    def case(self, name, outputs, losses=("mean_squared_error",), **settings):
+        losses = [Spec(loss) if isinstance(loss, str) else loss for loss in losses]
+        return Case(name, self.nodes, list(outputs), losses, **settings)
+
+
+def single(layer):
+    """Return nodes that end in one layer, its inputs straight from the caller."""
+    graph = Graph()
+    graph.add(layer.kind, *(_source(graph, shape) for shape in layer.shapes), **layer.config)
+    return graph.nodes
+
+
+def _source(graph, shape):
+    if shape[:1] == ("ids",):
+        return graph.ids(*shape[1:])
+    return graph.floats(*(size for size in shape if size != "positive"))
+
+
+def _layer_case(layer):
+    """Train one layer between dense layers, so that gradients flow through it."""
+    graph = Graph()
+    inputs = []
+    for shape in layer.shapes:
+        source = _source(graph, shape)
+        if shape[:1] != ("ids",):
+            last = "softplus" if shape[:1] == ("positive",) else "identity"
+            source = graph.add("dense", source, units=shape[-1], activation=last)
+        inputs.append(source)
+    y = graph.add("flatten", graph.add(layer.kind, *inputs, **layer.config))
+    return graph.case(f"layer {layer.name}", [graph.add("dense", y, units=2)])
+
+
+def _recommender(name, optimizer=OPTIMIZERS["sgd momentum"], table=None, dense=None, **settings):
+    """Two towers with biases and a dense part: shared by the cases of optimizers and penalties."""
+    table, dense = table or {}, dense or {}
+    graph = Graph()
+    user, item, x = graph.ids(), graph.ids(), graph.floats(3)
+    vectors = [
+        graph.add("embedding", i, input_dim=VOCABULARY, output_dim=4, **table) for i in (user, item)
+    ]
+    biases = [
+        graph.add("embedding", i, input_dim=VOCABULARY, output_dim=1, **table) for i in (user, item)
+    ]
+    hidden = graph.add("dense", x, units=5, activation="tanh", **dense)
+    parts = [graph.add("dot", *vectors), *biases, graph.add("dense", hidden, units=1, **dense)]
+    y = graph.add("activation", graph.add("add", *parts), activation="sigmoid")
+    y = graph.add("rescaling", y, scale=5.0, offset=0.5)
+    metrics = [["mean_squared_error", "mean_absolute_error"]]
+    return graph.case(name, [y], optimizer=optimizer, metrics=metrics, **settings)
+
+
+def _classifier(name, loss, last, units, **settings):
+    """Two dense layers; the last activation is a node of its own, as `graph.lower` makes it."""
+    graph = Graph()
+    hidden = graph.add("dense", graph.floats(6), units=7, activation="relu")
+    y = graph.add("dense", hidden, units=units)
+    if last is not None:
+        y = graph.add("activation", y, activation=last)
+    return graph.case(name, [y], [loss], **settings)
+
+
+_BINARY, _CATEGORICAL = "binary_crossentropy", "categorical_crossentropy"
+_ACCURACY = [["accuracy"]]
+
+
+def _losses():
+    yield _classifier("loss mean_squared_error", "mean_squared_error", None, 3)
+    yield _classifier("loss mean_absolute_error", "mean_absolute_error", None, 3)
+    yield _classifier("loss huber", Spec("huber", {"delta": 0.7}), None, 3)
+    for name, loss, last in (
+        ("binary", _BINARY, "sigmoid"),
+        ("categorical", _CATEGORICAL, "softmax"),
+    ):
+        logits = Spec(loss, {"from_logits": 1})
+        yield _classifier(
+            f"loss {name}", Spec(loss, {"from_logits": 0}), last, 4, metrics=_ACCURACY
+        )
+        yield _classifier(f"loss {name} logits", logits, None, 4, metrics=_ACCURACY)
+        yield _classifier(f"loss {name} weighted", loss, last, 3, metrics=_ACCURACY, weighted=True)
+    graph = Graph()
+    y = graph.add("dense", graph.floats(4), units=1, activation="sigmoid")
+    yield graph.case("loss binary of a dense output", [y], [_BINARY], metrics=_ACCURACY)
+
+
+def _joined():
+    graph = Graph()
+    x = graph.floats(4)
+    h = graph.add("dense", x, units=4, activation="tanh")
+    twice = graph.add("multiply", h, h)
+    y = graph.add("add", h, twice, x)
+    yield graph.case("a value used often", [graph.add("concatenate", y, h, y)])
+
+    graph = Graph()
+    x, z = graph.floats(4), graph.floats(2, 3)
+    flat = graph.add("flatten", z)
+    h = graph.add("dense", graph.add("concatenate", x, flat), units=6, activation="elu")
+    a = graph.add("dense", h, units=2)
+    b = graph.add("activation", graph.add("dense", h, units=3), activation="softmax")
+    c = graph.add("dense", graph.add("concatenate", a, b), units=1, activation="sigmoid")
+    yield graph.case(
+        "several inputs and outputs", [a, b, c], ["mean_squared_error", _CATEGORICAL, _BINARY],
+        loss_weights=[1.0, 0.5, 2.0], metrics=[["mean_absolute_error"], ["accuracy"], ["accuracy"]],
+        weighted=True, optimizer=OPTIMIZERS["adam short"],
+    )  # fmt: skip
+
+    graph = Graph()
+    probability = graph.add("dense", graph.floats(3), units=2, activation="sigmoid")
+    y = graph.add("dense", probability, units=2)
+    losses = [_BINARY, "mean_squared_error", "mean_absolute_error"]
+    yield graph.case(
+        "an output used inside", [probability, y, y], losses,
+        loss_weights=[1.0, 1.0, 0.3], metrics=[[], [], []],
+    )  # fmt: skip
+
+    graph = Graph()
+    h = graph.add("dense", graph.floats(6), units=13, activation="relu")
+    h = graph.add("gaussian_noise", graph.add("dropout", h, rate=0.4), stddev=0.1)
+    h = graph.add("dropout", graph.add("dense", h, units=9, activation="tanh"), rate=0.2)
+    yield graph.case("dropout and noise", [graph.add("dense", h, units=2)], weighted=True)
+
+    graph = Graph()
+    x = graph.floats(5)
+    code = graph.add("dense", x, units=3, activation="sigmoid")
+    code = graph.add("activity_regularization", code, l1=0.05, l2=0.1)
+    y = graph.add("dense", code, units=5)
+    yield graph.case("autoencoder with a sparse code", [y], weighted=True)
+
+    graph = Graph()
+    h = graph.add("dense", graph.floats(130), units=65, activation="relu")
+    h = graph.add("dense", h, units=129, activation="tanh", trainable=0)
+    y = graph.add("dense", h, units=2)
+    yield graph.case("wide, with a frozen layer", [y], n_rows=150, batch_size=64)
+
+
+def _penalties():
+    dense = {"kernel_l1": 0.02, "kernel_l2": 0.03, "bias_l1": 0.01, "bias_l2": 0.02}
+    table = {"embeddings_l1": 0.02, "embeddings_l2": 0.03}
+    every_row = {"sparse_update": "dense"}
+    for name in ("sgd", "adagrad", "rmsprop", "adam"):
+        optimizer = OPTIMIZERS[name]
+        if name != "sgd":
+            optimizer = Spec(name, {**optimizer.config, "epsilon": 1e-2})
+        settings = {"optimizer": optimizer, "dense": dense}
+        yield _recommender(f"penalties {name}", table=table, **settings)
+        yield _recommender(f"penalties {name} dense", table={**table, **every_row}, **settings)
+    for clip in ("clipvalue", "clipnorm", "global_clipnorm"):
+        optimizer = OPTIMIZERS[f"sgd {clip}"]
+        yield _recommender(f"penalties {clip}", optimizer, table=table, dense=dense, weighted=True)
+    frozen = {"trainable": 0, **table}
+    yield _recommender("frozen tables", OPTIMIZERS["sgd global_clipnorm"], table=frozen)
+
+
+CASES = [
+    *(_layer_case(layer) for layer in LAYERS),
+    *_losses(),
+    *(_recommender(f"optimizer {name}", spec) for name, spec in OPTIMIZERS.items()),
+    *(
+        _recommender(f"optimizer {name} dense", OPTIMIZERS[name], table={"sparse_update": "dense"})
+        for name in ("sgd nesterov", "adagrad", "rmsprop both", "adamw")
+    ),
+    *_penalties(),
+    *_joined(),
+]
+
+
+def data(case, n_rows=None, dtype="float64", seed=5):
+    """Return inputs, targets and weights (or None) of a case, made from a seed."""
+    random = np.random.default_rng(seed)
+    n = case.n_rows if n_rows is None else n_rows
+    inputs = [_input(node, n, random, dtype) for node in case.nodes if node.kind == "input"]
+    shapes = _reference_shapes(case)
+    targets = [
+        _target(loss.kind, shapes[i], n, random, dtype)
+        for loss, i in zip(case.losses, case.outputs, strict=True)
+    ]
+    weights = random.uniform(0.1, 2.0, n).astype(dtype) if case.weighted else None
+    return inputs, targets, weights
+
+
+def _input(node, n, random, dtype):
+    shape = (n, *node.config["shape"])
+    if node.config["dtype"] == "ids":
+        return random.integers(0, node.config["vocabulary"], shape, dtype=np.int32)
+    return random.normal(size=shape).astype(dtype)
+
+
+def _target(loss, shape, n, random, dtype):
+    if loss == "categorical_crossentropy":
+        return random.integers(0, shape[0], n, dtype=np.int32)
+    values = random.normal(size=(n, *shape))
+    return (values > 0 if loss == "binary_crossentropy" else values).astype(dtype)
+
+
+def _reference_shapes(case):
+    from fastnn.reference import Engine
+
+    return Engine(case.nodes, case.outputs).shapes()
+
+
+def compiled(engine_class, case, dtype="float64", seed=3):
+    """Return an engine of a case, its parameters made from a seed, ready to train."""
+    engine = engine_class(case.nodes, case.outputs, dtype)
+    random = np.random.default_rng(seed)
+    for name, shape in engine.parameters():
+        scale = 1 / math.sqrt(shape[0]) if len(shape) > 1 and shape[0] != VOCABULARY else 0.5
+        engine.set(name, (random.normal(size=shape) * scale).astype(dtype))
+    engine.compile(case.losses, case.loss_weights, case.optimizer, case.metrics)
+    return engine
+
+
+def train(engine, case, n_steps, threads=1, dtype="float64", n_rows=None, seed=11):
+    """Run steps over as many shuffled epochs as they take; return the result of each epoch."""
+    inputs, targets, weights = data(case, n_rows, dtype)
+    n = len(targets[0])
+    per_epoch = -(-n // case.batch_size)
+    results = []
+    for epoch in range(-(-n_steps // per_epoch)):
+        n_now = min(per_epoch, n_steps - epoch * per_epoch)
+        rates = np.full(n_now, case.rate) / (1 + epoch)
+        results.append(
+            engine.train(
+                inputs,
+                targets,
+                weights,
+                case.batch_size,
+                True,
+                seed,
+                epoch,
+                0,
+                rates,
+                threads,
+                None,
+            )
+        )
+    return results
