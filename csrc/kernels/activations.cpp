@@ -31,11 +31,6 @@ void backward_of(List<Fs...>, Activation f, Index count, const T* x, const T* y,
 }
 
 template <class T>
-void activation_forward(Activation f, Index count, const T* x, T* y) {
-  forward_of(Activations{}, f, count, x, y);
-}
-
-template <class T>
 void activation_backward(Activation f, Index count, const T* x, const T* y, const T* dy, T* dx) {
   backward_of(Activations{}, f, count, x, y, dy, dx);
 }
@@ -59,8 +54,15 @@ void softmax_backward(Index m, Index n, const T* y, const T* dy, T* dx) {
 }  // namespace
 
 template <class T>
+void activate(Activation f, Index count, const T* x, T* y) {
+  forward_of(Activations{}, f, count, x, y);
+}
+template void activate(Activation f, Index count, const float* x, float* y);
+template void activate(Activation f, Index count, const double* x, double* y);
+
+template <class T>
 void add_activations(Kernels<T>& table) {
-  table.activation_forward = activation_forward<T>;
+  table.activation_forward = activate<T>;
   table.activation_backward = activation_backward<T>;
   table.softmax_forward = softmax_forward<T>;
   table.softmax_backward = softmax_backward<T>;

@@ -119,10 +119,15 @@ struct Softplus {
 template <class... Items>
 struct List {
   static constexpr int size = sizeof...(Items);
+  static constexpr const char* names[] = {Items::name...};
 };
 
 // In the order of enum Activation.
 using Activations = List<Identity, Relu, LeakyRelu, Elu, Gelu, Sigmoid, Tanh, Softplus>;
 static_assert(Activations::size == static_cast<int>(Activation::kCount));
+
+// y[count] = f(x); y may be x.
+template <class T>
+void activate(Activation f, Index count, const T* x, T* y);
 
 }  // namespace fastnn::FASTNN_ISA

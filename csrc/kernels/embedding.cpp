@@ -22,7 +22,8 @@ constexpr int kRadixBits = 11;
 constexpr Index kBuckets = Index{1} << kRadixBits;
 
 // Counting costs one pass over v counters, so it pays where ids are not few.
-bool counts_pay(Index count, Index v) { return v <= 65536 && v <= 8 * count; }
+constexpr Index kMostCounters = 65536;
+bool counts_pay(Index count, Index v) { return v <= kMostCounters && v <= 8 * count; }
 
 int n_passes(Index v) {
   int passes = 1;
@@ -67,30 +68,10 @@ void radix_sort(Index count, int passes, const int32_t* ids, int32_t* order, int
   }
 }
 
-Index sort_scratch(Index count, Index v) { return counts_pay(count, v) ? v : kBuckets + count; }
-
-Index sort_ids(Index count, Index v, const int32_t* ids, int32_t* order, int32_t* rows,
-               int32_t* starts, int32_t* scratch) {
-  starts[0] = 0;
-  if (count == 0) return 0;
-  if (counts_pay(count, v)) {
-    counting_sort(count, v, ids, order, scratch);
-  } else {
-    radix_sort(count, n_passes(v), ids, order, scratch);
-  }
-  // The slots after the current row are written ahead and kept when the id changes.
-  Index distinct = 0;
-  int32_t id = ids[order[0]];
-  for (Index i = 1; i < count; ++i) {
-    const int32_t next = ids[order[i]];
-    rows[distinct] = id;
-    starts[distinct + 1] = static_cast<int32_t>(i);
-    distinct += next != id;
-    id = next;
-  }
-  rows[distinct] = id;
-  starts[distinct + 1] = static_cast<int32_t>(count);
-  return distinct + 1;
+// Enough for any smaller count too: the last batch of an epoch may be sorted the other way.
+Index sort_scratch(Index count, Index v) {
+  const Index counters = v <= kMostCounters ? v : 0;
+  return counters > kBuckets + count ? counters : kBuckets + count;
 }
 
 // --- gradients -----------------------------------------------------------------------------------

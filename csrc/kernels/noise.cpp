@@ -1,9 +1,11 @@
 // Random numbers by counter: Philox4x32-10 on many counters at once (base/rng.h has it for one).
-#include "base/rng.h"
 #include "kernels/reduce.h"
 
 namespace fastnn::FASTNN_ISA {
 namespace {
+
+// The last words of counters that belong to no layer (docs/design.md, section 4).
+constexpr uint32_t kArrayStream = 0, kShuffleStream = 1;
 
 constexpr Index kCounters = 16;            // counters at once
 constexpr Index kNumbers = 4 * kCounters;  // numbers they give
@@ -103,7 +105,7 @@ void gaussian_noise(const NoiseKey& key, Index first, Index m, Index n, T stddev
 
 // The arrays of initial weights are drawn as a row of their own.
 NoiseKey array_key(uint64_t seed, uint32_t stream) {
-  return {seed, stream, static_cast<uint32_t>(Stream::kArray)};
+  return {seed, stream, kArrayStream};
 }
 
 template <class T>
@@ -159,7 +161,7 @@ Bijection bijection(uint64_t seed, uint32_t epoch, Index n) {
   int bits = 2;
   while ((Index{1} << bits) < n) ++bits;
   uint32_t words[kNumbers];
-  draw(seed, {0, 0, epoch, static_cast<uint32_t>(Stream::kShuffle)}, words);
+  draw(seed, {0, 0, epoch, kShuffleStream}, words);
   Bijection p;
   for (int i = 0; i < kOrderRounds; ++i) p.keys[i] = words[4 * i];
   p.low = bits / 2;
