@@ -74,6 +74,30 @@ Index sort_scratch(Index count, Index v) {
   return counters > kBuckets + count ? counters : kBuckets + count;
 }
 
+Index sort_ids(Index count, Index v, const int32_t* ids, int32_t* order, int32_t* rows,
+               int32_t* starts, int32_t* scratch) {
+  starts[0] = 0;
+  if (count == 0) return 0;
+  if (counts_pay(count, v)) {
+    counting_sort(count, v, ids, order, scratch);
+  } else {
+    radix_sort(count, n_passes(v), ids, order, scratch);
+  }
+  // The slots after the current row are written ahead and kept when the id changes.
+  Index distinct = 0;
+  int32_t id = ids[order[0]];
+  for (Index i = 1; i < count; ++i) {
+    const int32_t next = ids[order[i]];
+    rows[distinct] = id;
+    starts[distinct + 1] = static_cast<int32_t>(i);
+    distinct += next != id;
+    id = next;
+  }
+  rows[distinct] = id;
+  starts[distinct + 1] = static_cast<int32_t>(count);
+  return distinct + 1;
+}
+
 // --- gradients -----------------------------------------------------------------------------------
 
 // kWidth columns of the sum, kept in registers.
