@@ -1,0 +1,99 @@
+"""Our side of every contest, through the public API alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import fastnn
+import numpy as np
+from fastnn import layers, losses, optimizers, regularizers
+
+from bench.timing import Array, Side
+from bench.training.problem import EPSILON, SEED, Dense, Prediction, Ratings
+
+LOSSES = {"mse": losses.MeanSquaredError, "categorical": losses.CategoricalCrossentropy}
+
+
+def training(
+    name: str, model: fastnn.Model, x: Any, y: Array, batches: Array, group: str = ""
+) -> Side:
+    """Train whole epochs; the arrays are converted once, as the peers' are."""
+    n, (n_checked, batch) = len(y), batches.shape
+    n_steps = -(-n // batch)
+
+    def check() -> Array:
+        first = model.train_steps(1, x, y, batch_size=batch)
+        rest = [model.train_steps(1, batch_size=batch) for _ in range(n_checked - 1)]
+        if n_checked < n_steps:
+            model.train_steps(n_steps - n_checked, batch_size=batch)
+        return np.array([result["loss"] for result in (first, *rest)])
+
+    def run(epochs: int) -> int:
+        model.train_steps(epochs * n_steps, batch_size=batch)
+        return epochs * n
+
+    return Side(name, run, check, group)
+
+
+def network(problem: Dense) -> fastnn.Sequential:
+    """The chain with the problem's weights."""
+    chain: list[layers.Layer] = []
+    if problem.noise:
+        chain.append(layers.GaussianNoise(problem.noise))
+    for i, (units, activation) in enumerate(zip(problem.units, problem.activations, strict=True)):
+        l1 = problem.code_l1 if i == problem.code else 0.0
+        penalty = regularizers.L1(l1) if l1 else None
+        chain.append(layers.Dense(units, activation, activity_regularizer=penalty))
+    model = fastnn.Sequential(chain, input_shape=problem.x.shape[1], seed=SEED)
+    model.set_weights([array for layer in problem.weights() for array in layer])
+    adam = optimizers.Adam(problem.learning_rate, epsilon=EPSILON)
+    model.compile(adam, LOSSES[problem.loss]())
+    return model
+
+
+def factoriser(problem: Ratings, sparse_update: str) -> fastnn.Model:
+    """Two tables and two biases under a scaled sigmoid, with the problem's weights."""
+    user, item = fastnn.Input((1,), dtype="int32"), fastnn.Input((1,), dtype="int32")
+
+    def table(name: str, rows: int, width: int) -> layers.Embedding:
+        return layers.Embedding(rows, width, sparse_update=sparse_update, name=name)
+
+    users = table("user", problem.n_users, problem.width)(user)
+    items = table("item", problem.n_items, problem.width)(item)
+    user_bias = table("user_bias", problem.n_users, 1)(user)
+    item_bias = table("item_bias", problem.n_items, 1)(item)
+    score = layers.Add()([layers.Dot()([users, items]), user_bias, item_bias])
+    share = layers.Activation("sigmoid")(score)
+    rating = layers.Rescaling(problem.high - problem.low, problem.low)(share)
+    model = fastnn.Model([user, item], rating, seed=SEED)
+    model.set_weights({f"{name}/embeddings": w for name, w in problem.weights().items()})
+    model.compile(optimizers.Adam(problem.learning_rate, epsilon=EPSILON), "mse")
+    return model
+
+
+def dense(problem: Dense, threads: int) -> list[Side]:
+    fastnn.set_num_threads(threads)
+    return [training("fastnn", network(problem), problem.x, problem.y, problem.batches())]
+
+
+def factorisation(problem: Ratings, threads: int) -> list[Side]:
+    fastnn.set_num_threads(threads)
+    x = [problem.users[:, None], problem.items[:, None]]
+    batches = problem.batches()
+    updates = {"sparse": "touched", "dense": "dense"}
+    return [
+        training(f"fastnn {group}", factoriser(problem, update), x, problem.ratings, batches, group)
+        for group, update in updates.items()
+    ]
+
+
+def inference(problem: Prediction, threads: int) -> list[Side]:
+    fastnn.set_num_threads(threads)
+    model = network(problem.network)
+
+    def run(calls: int) -> int:
+        for _ in range(calls):
+            model.predict(problem.x)
+        return calls * len(problem.x)
+
+    return [Side("fastnn", run, lambda: np.asarray(model.predict(problem.x)))]

@@ -1,0 +1,1 @@
+"""Other libraries, one adapter each; an adapter is imported only when its library is installed."""

@@ -1,0 +1,141 @@
+"""JAX at its best: an epoch in one `lax.scan` under `jit`, the data converted beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from bench.timing import Array, Side
+from bench.training.problem import EPSILON, SEED, Dense, Ratings
+
+ACTIVATIONS = {
+    "relu": jax.nn.relu,
+    "sigmoid": jax.nn.sigmoid,
+    "identity": lambda z: z,
+    "softmax": lambda z: z,  # left to the loss
+}
+BETA_1, BETA_2 = 0.9, 0.999
+
+
+def adam(parameters: Any, slots: Any, gradients: Any, t: Any, learning_rate: float) -> Any:
+    """One step of Adam on every leaf of the tree of parameters."""
+    m = jax.tree.map(lambda m, g: BETA_1 * m + (1 - BETA_1) * g, slots[0], gradients)
+    v = jax.tree.map(lambda v, g: BETA_2 * v + (1 - BETA_2) * g * g, slots[1], gradients)
+    a, b = learning_rate / (1 - BETA_1**t), 1 / (1 - BETA_2**t)
+    parameters = jax.tree.map(
+        lambda w, m, v: w - a * m / (jnp.sqrt(v * b) + EPSILON), parameters, m, v
+    )
+    return parameters, (m, v)
+
+
+def take(column: Any, rows: Any) -> Any:
+    return column.at[rows].get(mode="promise_in_bounds")
+
+
+class Scan:
+    """Training as one compiled loop; `loss_of(parameters, key, *batch)` is differentiated."""
+
+    def __init__(
+        self,
+        name: str,
+        columns: list[Array],
+        batch: int,
+        parameters: Any,
+        learning_rate: float,
+        loss_of: Callable[..., Any],
+        check_batches: Array,
+        group: str = "",
+    ) -> None:
+        self.columns = [jnp.asarray(column) for column in columns]
+        self.n, self.batch = len(columns[0]), batch
+        self.check_batches = check_batches
+        parameters = jax.tree.map(jnp.asarray, parameters)
+        zeros = jax.tree.map(jnp.zeros_like, parameters)
+        self.state = (parameters, (zeros, jax.tree.map(jnp.copy, zeros)), jnp.float32(0))
+        self.rng = np.random.default_rng(SEED)
+        self.name, self.group = name, group
+
+        @partial(jax.jit, donate_argnums=0)
+        def epoch(state: Any, columns: Any, order: Any, key: Any) -> Any:
+            def step(state: Any, rows: Any) -> Any:
+                parameters, slots, t = state
+                values = [take(column, rows) for column in columns]
+                loss, gradients = jax.value_and_grad(loss_of)(
+                    parameters, jax.random.fold_in(key, t.astype(jnp.int32)), *values
+                )
+                parameters, slots = adam(parameters, slots, gradients, t + 1, learning_rate)
+                return (parameters, slots, t + 1), loss
+
+            return jax.lax.scan(step, state, order)
+
+        self.epoch = epoch
+
+    def train(self, order: Array) -> Array:
+        key = jax.random.key(int(self.rng.integers(2**31)))
+        self.state, losses = self.epoch(self.state, self.columns, order.astype(np.int32), key)
+        return np.asarray(losses)  # waits for the result
+
+    def run(self, epochs: int) -> int:
+        steps = self.n // self.batch
+        for _ in range(epochs):
+            order = self.rng.permutation(self.n)[: steps * self.batch]
+            self.train(order.reshape(steps, self.batch))
+        return epochs * steps * self.batch
+
+    def side(self) -> Side:
+        return Side(self.name, self.run, lambda: self.train(self.check_batches), self.group)
+
+
+def dense(problem: Dense, threads: int) -> list[Side]:
+    del threads  # XLA takes them from the affinity of the process
+
+    def loss_of(layers: Any, key: Any, x: Any, y: Any) -> Any:
+        penalty = jnp.float32(0)
+        if problem.noise:
+            x = x + problem.noise * jax.random.normal(key, x.shape)
+        for i, ((w, b), name) in enumerate(zip(layers, problem.activations, strict=True)):
+            x = ACTIVATIONS[name](x @ w + b)
+            if problem.code_l1 and i == problem.code:
+                penalty = problem.code_l1 * jnp.abs(x).sum() / len(x)
+        if problem.loss == "mse":
+            return ((x - y) ** 2).mean() + penalty
+        return (jax.nn.logsumexp(x, axis=1) - jnp.take_along_axis(x, y[:, None], 1)[:, 0]).mean()
+
+    scan = Scan(
+        "jax scan",
+        [problem.x, problem.y if problem.loss == "mse" else problem.y.astype(np.int32)],
+        problem.batch,
+        problem.weights(),
+        problem.learning_rate,
+        loss_of,
+        problem.batches(),
+    )
+    return [scan.side()]
+
+
+def factorisation(problem: Ratings, threads: int) -> list[Side]:
+    del threads
+
+    def loss_of(tables: Any, key: Any, users: Any, items: Any, ratings: Any) -> Any:
+        del key
+        score = (take(tables["user"], users) * take(tables["item"], items)).sum(1)
+        score += take(tables["user_bias"], users)[:, 0] + take(tables["item_bias"], items)[:, 0]
+        predicted = problem.low + (problem.high - problem.low) * jax.nn.sigmoid(score)
+        return ((predicted - ratings) ** 2).mean()
+
+    scan = Scan(
+        "jax scan",
+        [problem.users.astype(np.int32), problem.items.astype(np.int32), problem.ratings],
+        problem.batch,
+        problem.weights(),
+        problem.learning_rate,
+        loss_of,
+        problem.batches(),
+        group="dense",
+    )
+    return [scan.side()]

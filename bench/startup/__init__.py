@@ -1,0 +1,1 @@
+"""What an import and an installation cost."""

@@ -1,0 +1,22 @@
+"""W2: 784-256-128-10 softmax classifier, Adam; 60,000 images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+from bench.contest import Contest, sides_of
+from bench.training.problem import Dense, images
+
+UNITS = (256, 128, 10)
+ACTIVATIONS = ("relu", "relu", "softmax")
+
+
+def contests(
+    found: list[ModuleType], threads: int, data: Path | None, scale: float = 1.0
+) -> Iterator[Contest]:
+    x, y = images(round(60_000 * scale), data)
+    for batch in (32, 128, 512):
+        problem = Dense(x, y, UNITS, ACTIVATIONS, "categorical", batch)
+        yield Contest(f"batch {batch}", sides_of("dense", problem, found, threads))
