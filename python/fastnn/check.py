@@ -1,4 +1,4 @@
-"""Checks of arguments and the one form of their messages: `<argument>: expected <what>, got <what>`."""
+"""Checks of arguments and the one form of messages: `<argument>: expected <what>, got <what>`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def wrong_value(argument: str, expected: str, got: object, remedy: str = "") -> 
 
 
 def wrong_type(argument: str, expected: str, got: object, remedy: str = "") -> TypeError:
-    """Return the error for a value of a wrong type; a value that is no text is shown by its type."""
+    """Return the error for a wrong type; `got` is a text, or a value shown by its type."""
     shown = got if isinstance(got, str) else type(got).__name__
     return TypeError(message(argument, expected, shown, remedy))
 
@@ -46,7 +46,7 @@ def number(
     above: bool = False,
     below: bool = False,
 ) -> float:
-    """Return `value` as a finite float between the limits; `above` and `below` leave a limit out."""
+    """Return `value` as a finite float within limits; `above` and `below` leave a limit out."""
     opening, closing = "(" if above else "[", ")" if below else "]"
     if math.isfinite(maximum):
         expected = f"a number in {opening}{minimum:g}, {maximum:g}{closing}"

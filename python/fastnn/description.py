@@ -1,4 +1,4 @@
-"""What layers, losses, optimizers and their parts have in common: they describe, print and become JSON."""
+"""What layers, losses and optimizers have in common: they describe, print and become JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How weights start. Each draws from a counter-based source, so a seed gives the same weights everywhere."""
+"""How weights start; drawn by counters, so that a seed gives the same weights everywhere."""
 
 from __future__ import annotations
 

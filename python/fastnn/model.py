@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from fastnn import callbacks as watchers
-from fastnn import check, data, graph, losses, optimizers, saving, summary, threads, training
+from fastnn import check, data, saving, summary, threads, training
 from fastnn.callbacks import Callback, History
-from fastnn.data import Examples, InputSpec, TargetSpec
-from fastnn.graph import InputLayer, Layer, Value
-from fastnn.losses import Loss
+from fastnn.data import Examples
+from fastnn.goal import Goal
+from fastnn.graph import Layer, Value
+from fastnn.network import Network
 from fastnn.optimizers import Optimizer
 from fastnn.training import Pace
 
@@ -53,7 +53,7 @@ class Model:
     >>> from fastnn import Input, layers
     >>> x = Input((4,))
     >>> model = Model(x, layers.Dense(1)(x), backend="numpy", seed=0)
-    >>> model.predict(np.zeros((2, 4)))
+    >>> model.predict([[0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]])
     array([[0.],
            [0.]], dtype=float32)
     """
@@ -69,7 +69,7 @@ class Model:
         seed: int | None = None,
     ) -> None:
         self.configure(name, backend, dtype, seed)
-        self._build(inputs, outputs)
+        self._build(_values("inputs", inputs), _values("outputs", outputs))
 
     def configure(self, name: str | None, backend: str, dtype: str, seed: int | None) -> None:
         """Check and keep the settings; part of making a model."""
@@ -78,56 +78,24 @@ class Model:
         self.dtype = check.choice("dtype", dtype, ("float32", "float64"))
         drawn = int.from_bytes(os.urandom(8), "little") if seed is None else seed
         self.seed = check.integer("seed", drawn, 0, 2**64 - 1)
-        self.optimizer: Optimizer | None = None
-        self.losses: list[Loss] = []
-        self.loss_weights: list[float] = []
-        self.metrics: list[list[str]] = []
+        self.goal: Goal | None = None
         self.progress = training.Progress()
         self.history: History | None = None
         self.stop_training = False
         self._turn = training.Turn()
         self._examples: Examples | None = None
-        self._engine: Any = None
+        self._network: Network | None = None
 
     def _build(
         self,
-        inputs: Value | Sequence[Value],
-        outputs: Value | Sequence[Value],
+        inputs: Sequence[Value],
+        outputs: Sequence[Value],
         weights: Mapping[str, Array] | None = None,
     ) -> None:
-        """Plan the graph, and draw the initial weights unless they are given."""
-        self.inputs, self.outputs = _values("inputs", inputs), _values("outputs", outputs)
-        for value in self.inputs:
-            if not isinstance(value.layer, InputLayer):
-                raise check.wrong_type("inputs", "values made by Input", repr(value))
-        self.values = graph.trace(self.inputs, self.outputs)
-        nodes, positions = graph.lower(self.inputs, self.outputs)
-        make_engine, _, _ = _backend(self.backend)
-        engine = make_engine(nodes, positions, self.dtype)
-        shapes = [tuple(shape) for shape in engine.shapes()]
-        self._node_shapes = dict(zip([node.name for node in nodes], shapes, strict=True))
-        self._input_specs = [
-            InputSpec(nodes[i].name, shapes[i], nodes[i].config.get("vocabulary"))  # type: ignore[arg-type]
-            for i in range(len(self.inputs))
-        ]
-        names = {value: name for name, value in self.values.items()}
-        self.output_names = [names[value] for value in self.outputs]
-        self._output_shapes = [shapes[position] for position in positions]
-        self._engine = engine
-        if weights is None:
-            self._draw_weights()
-        else:
-            self.set_weights([weights[name] for name, _ in engine.parameters()])
-        if self.optimizer is not None:
-            self._compile_engine()
-
-    def _draw_weights(self) -> None:
-        _, uniform, normal = _backend(self.backend)
-        for stream, (name, shape) in enumerate(self.parameters()):
-            owner, key = name.rsplit("/", 1)
-            initializer = self.values[owner].layer.initializers()[key]
-            draws = partial(uniform, self.seed, stream), partial(normal, self.seed, stream)
-            self._engine.set(name, np.asarray(initializer.values(shape, *draws), self.dtype))
+        network = Network(inputs, outputs, self.backend, self.dtype, self.seed, weights)
+        if self.goal is not None:
+            self.goal.compile(network.engine)
+        self._network = network
 
     def _prepare(self, x: Any) -> None:
         """Get ready for the rows x; a Sequential without a shape is built here."""
@@ -136,23 +104,32 @@ class Model:
         return f"<{type(self).__name__} {self.name!r} with {len(self.layers)} layers>"
 
     @property
-    def engine(self) -> Any:
-        """What runs the model (`docs/design.md`, section 3)."""
-        if self._engine is None:
+    def network(self) -> Network:
+        """The planned graph and its weights."""
+        if self._network is None:
             remedy = "give input_shape, or call fit first"
             raise check.wrong_value("input_shape", "a known shape of a row", "None", remedy)
-        return self._engine
+        return self._network
 
     @property
     def built(self) -> bool:
         """Whether shapes are known and weights exist; not so for a Sequential without a shape."""
-        return self._engine is not None
+        return self._network is not None
+
+    @property
+    def inputs(self) -> list[Value]:
+        """The inputs, in the order in which arrays are given."""
+        return list(self.network.inputs)
+
+    @property
+    def outputs(self) -> list[Value]:
+        """The outputs."""
+        return list(self.network.outputs)
 
     @property
     def layers(self) -> list[Layer]:
         """The layers in the order of evaluation, inputs left out."""
-        self.engine  # noqa: B018
-        return [value.layer for value in self.values.values() if value.inputs]
+        return [value.layer for value in self.network.values.values() if value.inputs]
 
     def compile(
         self,
@@ -180,38 +157,19 @@ class Model:
         Model
             The model itself.
         """
-        names = self._output_labels()
-        chosen = optimizers.get("optimizer", optimizer)
-        found = [losses.get(label, item) for label, item in _per_output("loss", loss, names)]
-        factors = [1.0] * len(names)
-        if loss_weights is not None:
-            given = _per_output("loss_weights", loss_weights, names)
-            factors = [check.number(label, item, 0) for label, item in given]
-        wanted: list[list[str]] = [[] for _ in names]
-        if metrics is not None:
-            single = len(names) == 1 and not isinstance(metrics, Mapping)
-            given = [("metrics", metrics)] if single else _per_output("metrics", metrics, names)
-            wanted = [[losses.metric(label, m) for m in _listed(items)] for label, items in given]
-        with self._turn.taken():
-            before = self.optimizer, self.losses, self.loss_weights, self.metrics
-            self.optimizer, self.losses = chosen, found
-            self.loss_weights, self.metrics = factors, wanted
-            if self._engine is not None:
-                try:
-                    self._compile_engine()
-                except ValueError:
-                    self.optimizer, self.losses, self.loss_weights, self.metrics = before
-                    raise
-            self.progress = training.Progress()
+        goal = Goal.checked(self._output_labels(), optimizer, loss, loss_weights, metrics)
+        self.set_goal(goal)
         return self
 
-    def _compile_engine(self) -> None:
-        assert self.optimizer is not None
-        specs = [loss.spec() for loss in self.losses]
-        self._engine.compile(specs, self.loss_weights, self.optimizer.spec(), self.metrics)
+    def set_goal(self, goal: Goal) -> None:
+        """Hand a goal to the engine, and start training from step 0."""
+        with self._turn.taken():
+            if self.built:
+                goal.compile(self.network.engine)
+            self.goal, self.progress = goal, training.Progress()
 
     def _output_labels(self) -> list[str]:
-        return self.output_names
+        return self.network.output_names
 
     def fit(
         self,
@@ -350,24 +308,14 @@ class Model:
 
     def evaluate_examples(self, examples: Examples, pace: Pace) -> dict[str, float]:
         """Evaluate examples that are converted already."""
-        result = self.engine.evaluate(
+        result = self.network.engine.evaluate(
             examples.inputs, examples.targets, examples.weights, pace.batch_size, pace.threads
         )
         return self.name_results(result)
 
     def name_results(self, result: Mapping[str, Any]) -> dict[str, float]:
         """Return what an engine found, by the names that logs have."""
-        logs = {"loss": float(result["loss"])}
-        several = len(self.output_names) > 1
-        if several and "losses" in result:
-            pairs = zip(self.output_names, result["losses"], strict=True)
-            logs.update({f"{name}_loss": float(value) for name, value in pairs})
-        for name, metrics, values in zip(
-            self.output_names, self.metrics, result["metrics"], strict=True
-        ):
-            for metric, value in zip(metrics, values, strict=True):
-                logs[f"{name}_{metric}" if several else metric] = float(value)
-        return logs
+        return self._goal().logs(self.network.output_names, result)
 
     def predict(self, x: Any, *, batch_size: int = 1024, n_jobs: int | None = None) -> Any:
         """Return the output (n, ...) for every row of x, or a list of them for several outputs.
@@ -382,59 +330,27 @@ class Model:
             As in `fit`.
         """
         self._prepare(x)
-        inputs = data.convert_inputs("x", x, self._input_specs, self.dtype)
+        inputs = data.convert_inputs("x", x, self.network.input_specs, self.dtype)
         pace = self._pace(len(inputs[0]), batch_size, False, n_jobs)
-        found = self.engine.predict(inputs, pace.batch_size, pace.threads)
+        found = self.network.engine.predict(inputs, pace.batch_size, pace.threads)
         return found[0] if len(found) == 1 else list(found)
 
     def parameters(self) -> list[tuple[str, tuple[int, ...]]]:
         """Return name and shape of every parameter, in the order of `get_weights`."""
-        return [(name, tuple(shape)) for name, shape in self.engine.parameters()]
+        return self.network.parameters()
 
     def get_weights(self) -> list[Array]:
         """Return copies of all weights, in the order of `parameters`."""
-        return [self.engine.get(name) for name, _ in self.parameters()]
+        return self.network.get_weights()
 
     def set_weights(self, weights: Sequence[Any] | Mapping[str, Any]) -> None:
-        """Replace all weights by a list in the order of `parameters`, or some by a dict of names."""
-        shapes = dict(self.parameters())
-        if not isinstance(weights, Mapping):
-            if len(weights) != len(shapes):
-                raise check.wrong_value("weights", f"{len(shapes)} arrays", len(weights))
-            weights = dict(zip(shapes, weights, strict=True))
-        arrays = {}
-        for name, given in weights.items():
-            check.choice("weights", name, shapes)
-            array, _ = data.native(f"weights[{name!r}]", given)
-            if array.shape != shapes[name]:
-                expected = f"shape {shapes[name]}"
-                raise check.wrong_value(f"weights[{name!r}]", expected, array.shape)
-            arrays[name] = data.convert_floats(
-                f"weights[{name!r}]", array, shapes[name][1:], self.dtype
-            )
+        """Replace weights: all by a list in the order of `parameters`, or some by a dict."""
         with self._turn.taken():
-            for name, array in arrays.items():
-                self.engine.set(name, array)
+            self.network.set_weights(weights)
 
     def count_params(self) -> int:
         """Return the number of weights."""
-        return sum(int(np.prod(shape)) for _, shape in self.parameters())
-
-    def penalty(self) -> float:
-        """Return the sum of the weights' penalties, l1 * sum(abs(w)) + l2 * sum(w ** 2)."""
-        total = 0.0
-        for name, value in self.values.items():
-            for key, (l1, l2) in value.layer.penalties().items():
-                w = self.engine.get(f"{name}/{key}")
-                total += l1 * float(np.abs(w).sum(dtype=np.float64))
-                total += l2 * float(np.square(w).sum(dtype=np.float64))
-        return total
-
-    def row_shape(self, name: str) -> tuple[int, ...]:
-        """Return the shape of one row that the layer of that name puts out."""
-        self.engine  # noqa: B018
-        check.choice("name", name, self.values)
-        return [s for node, s in self._node_shapes.items() if node.split("/")[0] == name][-1]
+        return sum(math.prod(shape) for _, shape in self.parameters())
 
     def summary(self) -> str:
         """Return a table of layers, row shapes, parameters and bytes, to be printed."""
@@ -451,7 +367,7 @@ class Model:
 
     def to_config(self) -> dict[str, Any]:
         """Return the graph as a dict that JSON can hold."""
-        return saving.graph_config(self.inputs, self.outputs, list(self.values.values()))
+        return saving.graph_config(self.network)
 
     def from_config(self, config: Mapping[str, Any], weights: Mapping[str, Array]) -> None:
         """Build what `to_config` wrote; part of loading a model."""
@@ -467,17 +383,16 @@ class Model:
 
         saving.restore(self, *files.from_bytes(state))
 
-    def _convert(self, x: Any, y: Any, sample_weight: Any, at: str = "{}") -> Examples:
-        if self.optimizer is None:
+    def _goal(self) -> Goal:
+        if self.goal is None:
             raise check.wrong_value("model", "a call of compile with a loss first", "none")
+        return self.goal
+
+    def _convert(self, x: Any, y: Any, sample_weight: Any, at: str = "{}") -> Examples:
+        goal = self._goal()
         self._prepare(x)
-        inputs = data.convert_inputs(at.format("x"), x, self._input_specs, self.dtype)
-        specs = [
-            TargetSpec(name, shape, loss.targets)
-            for name, shape, loss in zip(
-                self.output_names, self._output_shapes, self.losses, strict=True
-            )
-        ]
+        inputs = data.convert_inputs(at.format("x"), x, self.network.input_specs, self.dtype)
+        specs = goal.targets(self.network.output_names, self.network.output_shapes)
         n = len(inputs[0])
         targets = data.convert_targets(at.format("y"), y, specs, self.dtype, n)
         weights = data.convert_weights(at.format("sample_weight"), sample_weight, n, self.dtype)
@@ -494,17 +409,6 @@ class Model:
         return Pace(size, check.flag("shuffle", shuffle), threads.resolve(n_jobs))
 
 
-def _backend(name: str) -> tuple[Any, Any, Any]:
-    """Return an engine's class and its sources of uniform and of normal numbers."""
-    if name == "numpy":
-        from fastnn.reference import Engine, rng
-
-        return Engine, rng.uniform, rng.normal
-    from fastnn import _core
-
-    return _core.Engine, _core.random_uniform, _core.random_normal
-
-
 def _values(argument: str, given: Value | Sequence[Value]) -> list[Value]:
     values: list[Any] = list(given) if isinstance(given, list | tuple) else [given]
     for value in values:
@@ -514,25 +418,6 @@ def _values(argument: str, given: Value | Sequence[Value]) -> list[Value]:
         got = "one twice" if values else "none"
         raise check.wrong_value(argument, "one or more different values", got)
     return values
-
-
-def _per_output(argument: str, given: Any, names: Sequence[str]) -> list[tuple[str, Any]]:
-    """Return (label for messages, setting) for each output."""
-    if isinstance(given, Mapping):
-        if sorted(given) != sorted(names):
-            expected = "the names of the outputs, " + ", ".join(names)
-            raise check.wrong_value(argument, expected, ", ".join(map(str, given)) or "none")
-        return [(f"{argument}[{name!r}]", given[name]) for name in names]
-    items = list(given) if isinstance(given, list | tuple) else [given] * 1
-    if len(items) != len(names):
-        raise check.wrong_value(argument, f"one for each of {len(names)} outputs", len(items))
-    return [(argument, item) for item in items]
-
-
-def _listed(items: Any) -> list[Any]:
-    if items is None:
-        return []
-    return list(items) if isinstance(items, list | tuple) else [items]
 
 
 def _split(examples: Examples, share: float) -> tuple[Examples, Examples]:

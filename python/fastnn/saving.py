@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn import check, files
+from fastnn.goal import Goal
 from fastnn.graph import InputLayer, Layer, Value
-from fastnn.losses import Loss
-from fastnn.optimizers import Optimizer
+from fastnn.network import Network
 from fastnn.training import Progress
 
 __all__ = ["describe", "load", "rebuild", "restore"]
@@ -34,22 +34,15 @@ def describe(model: Model) -> Content:
         "dtype": model.dtype,
         "seed": model.seed,
         "graph": model.to_config(),
-        "compile": None,
+        "goal": None if model.goal is None else model.goal.to_config(),
         "progress": asdict(model.progress),
     }
-    if model.optimizer is not None:
-        description["compile"] = {
-            "optimizer": model.optimizer.to_config(),
-            "losses": [loss.to_config() for loss in model.losses],
-            "loss_weights": model.loss_weights,
-            "metrics": model.metrics,
-        }
     arrays: dict[str, Array] = {}
     if model.built:
         for (name, _), weights in zip(model.parameters(), model.get_weights(), strict=True):
             arrays[f"weights/{name}"] = weights
-        if model.optimizer is not None:
-            state = model.engine.state()
+        if model.goal is not None:
+            state = model.network.engine.state()
             arrays.update({f"state/{name}": np.asarray(slot) for name, slot in state.items()})
     return description, arrays
 
@@ -92,24 +85,27 @@ def restore(
         name, dtype, seed = (description[key] for key in ("name", "dtype", "seed"))
         model.configure(name, backend or description["backend"], dtype, seed)
         model.from_config(description["graph"], _part(arrays, "weights/"))
-        if description["compile"] is not None:
-            _compile(model, description["compile"], _part(arrays, "state/"))
+        if description["goal"] is not None:
+            model.set_goal(Goal.from_config(description["goal"]))
+            if model.built:
+                _set_state(model.network.engine, _part(arrays, "state/"))
         model.progress = _progress(description["progress"])
     except (KeyError, TypeError, AttributeError, IndexError, OverflowError, MemoryError) as error:
         got = f"a damaged one ({type(error).__name__}: {error})"
         raise check.wrong_value("description", "that of a model", got) from None
 
 
-def graph_config(inputs: list[Value], outputs: list[Value], values: list[Value]) -> dict[str, Any]:
+def graph_config(network: Network) -> dict[str, Any]:
     """Return a graph as layers, calls of layers on earlier calls, and the ends."""
+    values = list(network.values.values())
     layers: dict[int, Layer] = {id(value.layer): value.layer for value in values}
     place = {key: i for i, key in enumerate(layers)}
     at = {value: i for i, value in enumerate(values)}
     return {
         "layers": [layer.to_config() for layer in layers.values()],
         "calls": [[place[id(v.layer)], [at[source] for source in v.inputs]] for v in values],
-        "inputs": [at[value] for value in inputs],
-        "outputs": [at[value] for value in outputs],
+        "inputs": [at[value] for value in network.inputs],
+        "outputs": [at[value] for value in network.outputs],
     }
 
 
@@ -130,26 +126,15 @@ def graph_from_config(config: Mapping[str, Any]) -> tuple[list[Value], list[Valu
     return inputs, outputs
 
 
-def _compile(model: Model, config: Mapping[str, Any], state: Mapping[str, Array]) -> None:
-    losses = [Loss.from_config(item) for item in config["losses"]]
-    model.compile(
-        Optimizer.from_config(config["optimizer"]),
-        losses,
-        loss_weights=config["loss_weights"],
-        metrics=config["metrics"][0] if len(losses) == 1 else config["metrics"],
-    )
-    if model.built:
-        _check_state(model.engine.state(), state)
-        model.engine.set_state({**state, "step": int(state["step"])})
-
-
-def _check_state(own: Mapping[str, Any], given: Mapping[str, Array]) -> None:
-    if set(own) != set(given):
-        odd = ", ".join(sorted(set(own) ^ set(given)))
+def _set_state(engine: Any, state: Mapping[str, Array]) -> None:
+    own = engine.state()
+    if set(own) != set(state):
+        odd = ", ".join(sorted(set(own) ^ set(state)))
         raise check.wrong_value("description", "the optimizer's slots", f"a difference in {odd}")
     for name, slot in own.items():
-        if np.shape(slot) != given[name].shape:
-            raise check.wrong_value(name, f"shape {np.shape(slot)}", given[name].shape)
+        if np.shape(slot) != state[name].shape:
+            raise check.wrong_value(name, f"shape {np.shape(slot)}", state[name].shape)
+    engine.set_state({**state, "step": int(state["step"])})
 
 
 def _progress(config: Mapping[str, Any]) -> Progress:

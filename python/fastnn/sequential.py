@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from fastnn import check, data
 from fastnn.graph import Input, InputLayer, Layer, Value
-from fastnn.layers import Embedding, EmbeddingBag
+from fastnn.layers import Embedding
 from fastnn.model import Model
+from fastnn.network import Network
 
 __all__ = ["Sequential"]
 
@@ -55,11 +56,20 @@ class Sequential(Model):
         for layer in layers:
             self.add(layer)
         if input_shape is not None:
-            self._start(input_shape)
+            self._source = Input(input_shape, dtype="int32" if self._takes_ids() else "float32")
+        if self._source is not None and self._chain:
+            self._finish(self._source)
+
+    @property
+    def network(self) -> Network:
+        """The planned graph and its weights."""
+        if not self.built and self._source is not None:
+            self._finish(self._source)
+        return super().network
 
     def add(self, layer: Layer | Value) -> None:
         """Append a layer; possible until the model is built."""
-        if self._engine is not None:
+        if self.built:
             raise check.wrong_value("layer", "no more layers after the model is built", repr(layer))
         if isinstance(layer, Value) and isinstance(layer.layer, InputLayer) and not self._chain:
             self._source = layer
@@ -73,9 +83,8 @@ class Sequential(Model):
         """The layers in their order."""
         return list(self._chain)
 
-    def _start(self, shape: int | tuple[int, ...]) -> None:
-        ids = bool(self._chain) and isinstance(self._chain[0], Embedding | EmbeddingBag)
-        self._finish(Input(shape, dtype="int32" if ids else "float32"))
+    def _takes_ids(self) -> bool:
+        return bool(self._chain) and self._chain[0].ids_below() is not None
 
     def _finish(self, source: Value, weights: Mapping[str, Array] | None = None) -> None:
         if not self._chain:
@@ -83,14 +92,18 @@ class Sequential(Model):
         value = source
         for layer in self._chain:
             value = layer(value)
-        self._build(source, value, weights)
+        self._build([source], [value], weights)
 
     def _prepare(self, x: Any) -> None:
-        if self._engine is None and self._source is not None:
-            self._finish(self._source)
-        elif self._engine is None:
-            array, _ = data.native("x", x)
-            self._start(array.shape[1:] or ((1,)))
+        if self.built or self._source is not None:
+            return
+        shape = data.native("x", x)[0].shape[1:]
+        ids = self._takes_ids()
+        spec = data.InputSpec("input", shape, 2**31 - 1 if ids else None)
+        data.convert_inputs("x", x, [spec], self.dtype)  # bad rows must not decide on a shape
+        if not shape and not (ids and isinstance(self._chain[0], Embedding)):
+            shape = (1,)
+        self._finish(Input(shape, dtype="int32" if ids else "float32"))
 
     def _output_labels(self) -> list[str]:
         return ["output"]
@@ -99,16 +112,17 @@ class Sequential(Model):
         """Return the chain as a dict that JSON can hold."""
         source = self.inputs[0] if self.built else self._source
         return {
+            "built": self.built,
             "source": None if source is None else source.layer.to_config(),
             "layers": [layer.to_config() for layer in self._chain],
         }
 
     def from_config(self, config: Mapping[str, Any], weights: Mapping[str, Array]) -> None:
-        """Build what `to_config` wrote; part of loading a model."""
+        """Make the chain that `to_config` wrote; part of loading a model."""
         self._chain, self._source = [], None
-        if config["source"] is not None:
-            self.add(Value(InputLayer.from_config(config["source"])))
         for item in config["layers"]:
             self.add(Layer.from_config(item))
-        if self._source is not None and weights:
-            self._finish(self._source, weights)
+        if config["source"] is not None:
+            self._source = Value(InputLayer.from_config(config["source"]))
+            if config["built"]:
+                self._finish(self._source, weights)

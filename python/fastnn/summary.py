@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
 def table(model: Model) -> str:
     """Return layers, row shapes, numbers of parameters and bytes as aligned text."""
-    shapes = dict(model.parameters())
+    network, shapes = model.network, dict(model.parameters())
     width = np.dtype(model.dtype).itemsize
     rows = [("layer", "row shape", "parameters", "bytes", "inputs")]
-    names = {value: name for name, value in model.values.items()}
-    for name, value in model.values.items():
+    names = {value: name for name, value in network.values.items()}
+    for name, value in network.values.items():
         counts = [math.prod(s) for n, s in shapes.items() if n.rsplit("/", 1)[0] == name]
         sources = ", ".join(names[source] for source in value.inputs)
         kind = f"{name} ({type(value.layer).__name__.removesuffix('Layer')})"
-        n = sum(counts)
-        rows.append((kind, str(model.row_shape(name)), f"{n:,}", f"{n * width:,}", sources))
+        shape, n = str(network.row_shapes[name]), sum(counts)
+        rows.append((kind, shape, f"{n:,}", f"{n * width:,}", sources))
     total = model.count_params()
     rows.append(("total", "", f"{total:,}", f"{total * width:,}", ""))
     widths = [max(len(row[i]) for row in rows) for i in range(5)]

@@ -26,11 +26,13 @@ Array = NDArray[Any]
 
 @dataclass
 class Progress:
-    """Where training stands: epochs begun and done, steps done in this epoch and in all."""
+    """Where training stands: the epoch, the steps done in it and in all, and what cuts it."""
 
     epoch: int = 0
     step_in_epoch: int = 0
     step: int = 0
+    rows: int = 0
+    batch_size: int = 0
 
     def finish_epoch(self) -> None:
         """Move to the start of the next epoch unless there already."""
@@ -101,7 +103,7 @@ def fit(
             if validation is not None:
                 found = model.evaluate_examples(validation, pace)
                 logs.update({f"val_{name}": value for name, value in found.items()})
-            logs["penalty"] = model.penalty()
+            logs["penalty"] = model.network.penalty()
             logs["seconds"] = time.perf_counter() - clock
             history.append(epoch, logs)
             for callback in callbacks:
@@ -118,13 +120,14 @@ def steps(
     model: Model, examples: Examples, pace: Pace, n: int, total: int | None
 ) -> dict[str, Any]:
     """Run n steps from where training stands, across epochs; return results as an engine does."""
-    schedule = model.optimizer.learning_rate if model.optimizer else 0.0
+    assert model.goal is not None
+    schedule = model.goal.optimizer.learning_rate
     if total is None and getattr(schedule, "per_fit", False):
         expected = f"the number of steps that {schedule!r} spans"
         raise check.wrong_value("total_steps", expected, "None")
     progress, found = model.progress, []
     per_epoch = pace.steps(len(examples))
-    if progress.step_in_epoch >= per_epoch:
+    if (progress.rows, progress.batch_size) != (len(examples), pace.batch_size):
         progress.finish_epoch()
     while n > 0:
         part = min(n, per_epoch - progress.step_in_epoch)
@@ -136,7 +139,8 @@ def steps(
 
 def run(model: Model, examples: Examples, pace: Pace, rates: Array) -> dict[str, Any]:
     """Run steps of one epoch on the engine and keep `progress` true, whatever happens."""
-    progress, engine = model.progress, model.engine
+    progress, engine = model.progress, model.network.engine
+    progress.rows, progress.batch_size = len(examples), pace.batch_size
     before = snapshot(model) if model.backend == "numpy" else None
     try:
         result: dict[str, Any] = engine.train(
@@ -174,13 +178,13 @@ def run(model: Model, examples: Examples, pace: Pace, rates: Array) -> dict[str,
 
 def snapshot(model: Model) -> tuple[list[Array], dict[str, Array]]:
     """Return copies of the weights and of the optimizer's state."""
-    return model.get_weights(), model.engine.state()
+    return model.get_weights(), model.network.engine.state()
 
 
 def restore(model: Model, saved: tuple[list[Array], dict[str, Array]]) -> None:
     """Put a snapshot back."""
     model.set_weights(saved[0])
-    model.engine.set_state(saved[1])
+    model.network.engine.set_state(saved[1])
 
 
 def with_class_weight(
@@ -197,6 +201,7 @@ def with_class_weight(
     labels = targets[0].reshape(len(examples))
     factors = np.ones(len(labels), dtype)
     for label, factor in class_weight.items():
+        check.number("class_weight", label)
         factors[labels == label] = check.number(f"class_weight[{label!r}]", factor, 0)
     if examples.weights is not None:
         factors *= examples.weights
@@ -206,8 +211,8 @@ def with_class_weight(
 
 
 def _rates(model: Model, fit_step: int, n: int, total: int) -> Array:
-    optimizer = model.optimizer
-    assert optimizer is not None
+    assert model.goal is not None
+    optimizer = model.goal.optimizer
     per_fit = getattr(optimizer.learning_rate, "per_fit", False)
     return optimizer.rates(fit_step if per_fit else model.progress.step, n, total)
 

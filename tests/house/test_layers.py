@@ -22,18 +22,33 @@ INTRINSICS = {"vector.h": {"immintrin.h"}}
 # Picks a table at run time, outside the kernels proper: it may use the library and base.
 DISPATCH = ROOT / "csrc" / "kernels" / "dispatch.cpp"
 
-DESCRIPTIONS = {"layers", "losses", "optimizers", "regularizers", "initializers"}
+DESCRIPTIONS = {
+    *("layers", "losses", "optimizers", "schedules", "regularizers", "initializers"),
+}
 # Modules of fastnn whose imports are limited to those named; the rest may import what they like.
 MODULES = {
     **dict.fromkeys(DESCRIPTIONS | {"graph"}, DESCRIPTIONS | {"graph", "description", "check"}),
     "reference": {"reference", "graph"},
     "estimators": DESCRIPTIONS
-    | {"estimators", "model", "data", "metrics", "columns", "check", "files"},
+    | {
+        "estimators",
+        "model",
+        "sequential",
+        "callbacks",
+        "saving",
+        "threads",
+        "graph",
+        "data",
+        "metrics",
+        "columns",
+        "check",
+        "files",
+    },
     "files": set(),
     "check": set(),
     "description": {"check"},
 }
-USES_CORE = {"model", "functional", "threads", "columns", "neighbors", "cli", "__init__"}
+USES_CORE = {"model", "functional", "config", "threads", "columns", "neighbors", "cli", "__init__"}
 REQUIRED = {"numpy", "sklearn", "narwhals", "safetensors", "tqdm"}
 OPTIONAL = {"matplotlib", "cupy", "marimo", "pyarrow", "onnx", "usearch", "scipy", "joblib"}
 OUTSIDE = {module: {"numpy"} for module in MODULES}

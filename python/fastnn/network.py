@@ -1,0 +1,117 @@
+"""A graph planned by an engine, with its weights: what a model has once shapes are known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn import check, data, graph
+from fastnn.data import InputSpec
+from fastnn.graph import InputLayer, Value
+
+Array = NDArray[Any]
+
+
+class Network:
+    """Plan a graph and draw its initial weights, unless `weights` gives them by name.
+
+    Attributes
+    ----------
+    engine
+        What runs the graph (`docs/design.md`, section 3).
+    values : dict of str to Value
+        Every value by name, in the order of evaluation.
+    input_specs, output_names, output_shapes : list
+        What goes in and comes out.
+    """
+
+    def __init__(
+        self,
+        inputs: Sequence[Value],
+        outputs: Sequence[Value],
+        backend: str,
+        dtype: str,
+        seed: int,
+        weights: Mapping[str, Array] | None = None,
+    ) -> None:
+        for value in inputs:
+            if not isinstance(value.layer, InputLayer):
+                raise check.wrong_type("inputs", "values made by Input", repr(value))
+        self.inputs, self.outputs = list(inputs), list(outputs)
+        self.values = graph.trace(inputs, outputs)
+        nodes, positions = graph.lower(inputs, outputs)
+        make_engine, uniform, normal = _backend(backend)
+        self.engine = make_engine(nodes, positions, dtype)
+        self._dtype = dtype
+        shapes = [tuple(shape) for shape in self.engine.shapes()]
+        self.row_shapes = {n.name.split("/")[0]: s for n, s in zip(nodes, shapes, strict=True)}
+        self.input_specs = [
+            InputSpec(node.name, shape, _vocabulary(node))
+            for node, shape, _ in zip(nodes, shapes, inputs, strict=False)
+        ]
+        names = {value: name for name, value in self.values.items()}
+        self.output_names = [names[value] for value in outputs]
+        self.output_shapes = [shapes[position] for position in positions]
+        if weights is not None:
+            self.set_weights([weights[name] for name, _ in self.parameters()])
+            return
+        for stream, (name, shape) in enumerate(self.parameters()):
+            owner, key = name.rsplit("/", 1)
+            initializer = self.values[owner].layer.initializers()[key]
+            draws = partial(uniform, seed, stream), partial(normal, seed, stream)
+            self.engine.set(name, np.asarray(initializer.values(shape, *draws), dtype))
+
+    def parameters(self) -> list[tuple[str, tuple[int, ...]]]:
+        """Return name and shape of every parameter."""
+        return [(name, tuple(shape)) for name, shape in self.engine.parameters()]
+
+    def get_weights(self) -> list[Array]:
+        """Return copies of all weights, in the order of `parameters`."""
+        return [self.engine.get(name) for name, _ in self.parameters()]
+
+    def set_weights(self, weights: Sequence[Any] | Mapping[str, Any]) -> None:
+        """Replace all weights by a list, or some by a dict; all are checked first."""
+        shapes = dict(self.parameters())
+        if not isinstance(weights, Mapping):
+            if len(weights) != len(shapes):
+                raise check.wrong_value("weights", f"{len(shapes)} arrays", len(weights))
+            weights = dict(zip(shapes, weights, strict=True))
+        arrays = {}
+        for name, given in weights.items():
+            label = f"weights[{check.choice('weights', name, shapes)!r}]"
+            shape, found = shapes[name], np.shape(given)
+            if found != shape:
+                raise check.wrong_value(label, f"shape {shape}", found)
+            arrays[name] = data.convert_floats(label, given, shape[1:], self._dtype)
+        for name, array in arrays.items():
+            self.engine.set(name, array)
+
+    def penalty(self) -> float:
+        """Return l1 * sum(abs(w)) + l2 * sum(w ** 2) over the parameters that have factors."""
+        total = 0.0
+        for name, value in self.values.items():
+            for key, (l1, l2) in value.layer.penalties().items():
+                w = self.engine.get(f"{name}/{key}")
+                total += l1 * float(np.abs(w).sum(dtype=np.float64))
+                total += l2 * float(np.square(w).sum(dtype=np.float64))
+        return total
+
+
+def _backend(name: str) -> tuple[Any, Any, Any]:
+    """Return an engine's class and its sources of uniform and of normal numbers."""
+    if name == "numpy":
+        from fastnn.reference import Engine, rng
+
+        return Engine, rng.uniform, rng.normal
+    from fastnn import _core
+
+    return _core.Engine, _core.random_uniform, _core.random_normal
+
+
+def _vocabulary(node: graph.Node) -> int | None:
+    bound = node.config.get("vocabulary")
+    return bound if isinstance(bound, int) else None
