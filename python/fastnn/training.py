@@ -170,7 +170,7 @@ def run(model: Model, examples: Examples, pace: Pace, rates: Array) -> dict[str,
             "try a smaller learning_rate or scaled inputs"
         )
     if result["interrupted"]:
-        raise KeyboardInterrupt
+        raise result.get("exception") or KeyboardInterrupt
     if step == pace.steps(len(examples)):
         progress.finish_epoch()
     return result

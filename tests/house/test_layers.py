@@ -48,7 +48,16 @@ MODULES = {
     "check": set(),
     "description": {"check"},
 }
-USES_CORE = {"model", "functional", "config", "threads", "columns", "neighbors", "cli", "__init__"}
+USES_CORE = {
+    "network",
+    "functional",
+    "config",
+    "threads",
+    "columns",
+    "neighbors",
+    "cli",
+    "__init__",
+}
 REQUIRED = {"numpy", "sklearn", "narwhals", "safetensors", "tqdm"}
 OPTIONAL = {"matplotlib", "cupy", "marimo", "pyarrow", "onnx", "usearch", "scipy", "joblib"}
 OUTSIDE = {module: {"numpy"} for module in MODULES}
