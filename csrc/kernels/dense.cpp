@@ -1,4 +1,5 @@
 // Dense layers: forward, and the gradients of inputs, weights and bias.
+#include <algorithm>
 #include <cmath>
 
 #include "kernels/dense_product.h"
@@ -8,32 +9,33 @@ namespace {
 
 // --- transposition -----------------------------------------------------------------------------
 
-// to[cols, rows] = from[rows, cols]^T, one square of vectors at a time.
+// to[cols, rows] = from[rows, cols]^T, one square of vectors at a time. Rows of `to` are written
+// up to `padded` elements, zeros after the first `rows`; padded = rows pads nothing.
 template <class T>
-void transpose(Index rows, Index cols, const T* from, Index ldfrom, T* to, Index ldto) {
+void transpose(Index rows, Index cols, Index padded, const T* from, Index ldfrom, T* to,
+               Index ldto) {
   constexpr Index lanes = kLanes<T>;
-  for (Index r = 0; r < rows; r += lanes) {
-    const Index height = rows - r < lanes ? rows - r : lanes;
+  for (Index r = 0; r < padded; r += lanes) {
+    const Index height = std::min(rows - r, lanes), written = std::min(padded - r, lanes);
     for (Index c = 0; c < cols; c += lanes) {
-      const Index width = cols - c < lanes ? cols - c : lanes;
+      const Index width = std::min(cols - c, lanes);
       const T* source = from + r * ldfrom + c;
       T* target = to + c * ldto + r;
       Vector<T> square[lanes];
-      if (height == lanes && width == lanes) {
-        for (Index i = 0; i < lanes; ++i) square[i] = load(source + i * ldfrom);
-        transpose_square<T>(square);
-        for (Index i = 0; i < lanes; ++i) store(target + i * ldto, square[i]);
-        continue;
-      }
+#pragma GCC unroll 16
       for (Index i = 0; i < lanes; ++i) {
         square[i] = Vector<T>{};
-        if (i < height && width == lanes) square[i] = load(source + i * ldfrom);
-        if (i < height && width < lanes) square[i] = load_first(source + i * ldfrom, width);
+        if (i < height) {
+          square[i] =
+              width == lanes ? load(source + i * ldfrom) : load_first(source + i * ldfrom, width);
+        }
       }
       transpose_square<T>(square);
-      for (Index i = 0; i < width; ++i) {
-        if (height == lanes) store(target + i * ldto, square[i]);
-        if (height < lanes) store_first(target + i * ldto, square[i], height);
+#pragma GCC unroll 16
+      for (Index i = 0; i < lanes; ++i) {
+        if (i >= width) break;
+        if (written == lanes) store(target + i * ldto, square[i]);
+        if (written < lanes) store_first(target + i * ldto, square[i], written);
       }
     }
   }
@@ -118,22 +120,56 @@ void dense_forward(Index m, Index k, Index n, const T* x, Index ldx, const T* w,
 // --- gradient of the inputs --------------------------------------------------------------------
 
 template <class T>
-Index whole_vectors(Index count) {
-  return (count + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
+Index whole(Index count, Index unit) {
+  return (count + unit - 1) / unit * unit;
 }
 
-inline constexpr Index kStrip = 48;  // columns of dx computed between two transpositions
-
-// Whether dx^T = w @ dy^T is cheaper than dx = dy @ w^T: the one transposes dy and dx, the other w.
+// Whether dx^T = w @ dy^T is cheaper than dx = dy @ w^T: the one transposes dy and dx and computes
+// whole vectors of rows, the other transposes w. An idle row costs a sixth of a transposed weight.
 template <class T>
 bool transposes_rows(Index m, Index k, Index n) {
-  return m * (n + k) < n * k;
+  const Index rows = whole<T>(m, kLanes<T>);
+  return k >= kLanes<T> && rows * (n + k) + (rows - m) * n * k / 6 < n * k;
 }
 
 template <class T>
 Index dense_scratch(Index m, Index k, Index n) {
-  const Index rows = (n + kStrip) * whole_vectors<T>(m), weights = n * whole_vectors<T>(k);
-  return transposes_rows<T>(m, k, n) ? rows : weights;
+  return transposes_rows<T>(m, k, n) ? n * whole<T>(m, kSquares<T> * kLanes<T>)
+                                     : n * whole<T>(k, kLanes<T>);
+}
+
+// dx = dy @ w^T, with w^T in scratch.
+template <class T>
+void inputs_by_weights(Index m, Index k, Index n, Tiles<T> tiles, T* scratch) {
+  if (n == 1) {  // w is its own transpose
+    tiles.ldb = k;
+  } else {
+    tiles.ldb = whole<T>(k, kLanes<T>);
+    transpose(k, n, tiles.ldb, tiles.b, n, scratch, tiles.ldb);
+    tiles.b = scratch;
+  }
+  multiply(Product<T>{m, k, tiles}, [](Index, Index) {});
+}
+
+// dx^T = w @ dy^T, with dy^T in scratch; each tile is transposed on its way to dx.
+template <class T>
+void inputs_by_rows(Index m, Index k, Index n, Tiles<T> tiles, const T* w, T* scratch) {
+  constexpr Index lanes = kLanes<T>, width = kSquares<T> * lanes;
+  const T* dy = tiles.a;
+  T* dx = tiles.c;
+  const Index padded = whole<T>(m, width);
+  transpose(m, n, padded, dy, tiles.a_row, scratch, padded);
+  tiles.a_row = n;
+  tiles.ldb = padded;
+  for (Index p = 0; p < k; p += lanes) {
+    const Index first = std::min(p, k - lanes);  // the last tile may overlap the one before
+    tiles.a = w + first * n;
+    for (Index i = 0; i < m; i += width) {
+      tiles.b = scratch + i;
+      tiles.c = dx + i * tiles.ldc + first;
+      run_squares(tiles, m - i);
+    }
+  }
 }
 
 template <class T>
@@ -141,25 +177,13 @@ void dense_backward_inputs(Index m, Index k, Index n, const T* dy, Index lddy, c
                            Index lddx, T* scratch) {
   Tiles<T> tiles = {};
   tiles.k = n;
-  if (!transposes_rows<T>(m, k, n)) {
-    const Index ld = n == 1 ? k : whole_vectors<T>(k);
-    if (n > 1) transpose(k, n, w, n, scratch, ld);
-    tiles.a = dy, tiles.a_row = lddy, tiles.a_step = 1;
-    tiles.b = n == 1 ? w : scratch, tiles.ldb = ld;
-    tiles.c = dx, tiles.ldc = lddx;
-    multiply(Product<T>{m, k, tiles}, [](Index, Index) {});
-    return;
-  }
-  const Index ld = whole_vectors<T>(m);
-  T* strip = scratch + n * ld;
-  transpose(m, n, dy, lddy, scratch, ld);
-  for (Index p = 0; p < k; p += kStrip) {
-    const Index width = k - p < kStrip ? k - p : kStrip;
-    tiles.a = w + p * n, tiles.a_row = n, tiles.a_step = 1;
-    tiles.b = scratch, tiles.ldb = ld;
-    tiles.c = strip, tiles.ldc = ld;
-    multiply(Product<T>{width, ld, tiles}, [](Index, Index) {});
-    transpose(width, m, strip, ld, dx + p, lddx);
+  tiles.a = dy, tiles.a_row = lddy, tiles.a_step = 1;
+  tiles.b = w;
+  tiles.c = dx, tiles.ldc = lddx;
+  if (transposes_rows<T>(m, k, n)) {
+    inputs_by_rows(m, k, n, tiles, w, scratch);
+  } else {
+    inputs_by_weights(m, k, n, tiles, scratch);
   }
 }
 
@@ -179,7 +203,7 @@ void few_outputs(Index m, Index k, Index n, const T* x, Index ldx, const T* dy, 
     tiles.b = x + p;
     tiles.c = n == 1 ? dw + p : strip, tiles.ldc = width;
     multiply(Product<T>{n, columns, tiles}, [](Index, Index) {});
-    if (n > 1) transpose(n, columns, strip, width, dw + p * n, n);
+    if (n > 1) transpose(n, columns, n, strip, width, dw + p * n, n);
   }
 }
 

@@ -1,14 +1,13 @@
-// The micro-kernel of the dense family: one small tile of a matrix product, held in registers.
+// The micro-kernels of the dense family: small tiles of a matrix product, held in registers.
 #pragma once
 
 #include "kernels/vector.h"
 
 namespace fastnn::FASTNN_ISA {
 
-// A column of tiles of c = start + a @ b, all of one width. Element (r, p) of a is
-// a[r * a_row + p * a_step]: one kernel reads a matrix or its transpose. Rows of b and c are
-// contiguous. Every element of c is one chain of fused multiply-adds in the order of p, so its
-// bits depend neither on the tile it falls in nor on the call.
+// Tiles of c = start + a @ b. Element (r, p) of a is a[r * a_row + p * a_step]: one kernel reads a
+// matrix or its transpose. Rows of b and c are contiguous. Every element of c is one chain of
+// fused multiply-adds in the order of p, so its bits depend on no tile and no call.
 template <class T>
 struct Tiles {
   Index k;  // length of the sums
@@ -25,53 +24,105 @@ struct Tiles {
   bool relu;
 };
 
-// Runs `count` tiles of kRows x (kVectors vectors), one below the other. The sums live in
-// kRows * kVectors registers; each step of p loads kVectors vectors of b and repeats kRows
-// scalars of a. kPartial: one vector, of which only `last` lanes exist in memory.
+// The sums of a tile, one row of vectors per row of the tile.
+template <class T, int kRows, int kVectors>
+using Sums = Vector<T>[kRows][kVectors];
+
+// sum += a @ b. The sums fill the registers: a step of p loads kVectors vectors of b, which all
+// rows share, and repeats kRows scalars of a, so two multiply-adds a cycle need less than two
+// loads.
+template <class T, int kRows, int kVectors, class Load>
+inline void add_products(Sums<T, kRows, kVectors>& sum, const Tiles<T>& t, const T* a, Load load) {
+  const Index k = t.k, a_row = t.a_row, a_step = t.a_step, ldb = t.ldb;
+  const T* b = t.b;
+  constexpr int groups = (kRows + 2) / 3;  // an address can add 0, 1 or 2 rows to a pointer
+  const T* group[groups];
+#pragma GCC unroll 6
+  for (int g = 0; g < groups; ++g) group[g] = a + 3 * g * a_row;
+  for (Index p = 0; p < k; ++p) {
+    // Hides where the pointers come from: the compiler would trade them for kRows offsets and
+    // spill.
+#pragma GCC unroll 6
+    for (int g = 0; g < groups; ++g) asm("" : "+r"(group[g]));
+    Vector<T> row[kVectors];
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) row[v] = load(b, v);
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+      const Vector<T> scalar = broadcast(group[r / 3][r % 3 * a_row]);
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v) sum[r][v] += scalar * row[v];
+    }
+#pragma GCC unroll 6
+    for (int g = 0; g < groups; ++g) group[g] += a_step;
+    b += ldb;
+  }
+}
+
+// Runs `count` tiles of kRows x (kVectors vectors), one below the other.
+// kPartial: one vector, of which only `last` lanes exist in memory.
 template <class T, int kRows, int kVectors, bool kPartial>
 void run_tiles(const Tiles<T>& t, Index count) {
+  const Index last = t.last, ldc = t.ldc;
+  const auto column = [=](int v) { return v < kVectors - 1 || kPartial ? v * kLanes<T> : last; };
+  const auto read = [=](const T* p, int v) {
+    return kPartial ? load_first(p, last) : load(p + column(v));
+  };
+  const T* a = t.a;
+  T* c = t.c;
+  for (; count > 0; --count) {
+    Sums<T, kRows, kVectors> sum = {};
+    if (t.start != nullptr) {
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v) {
+        const Vector<T> start = read(t.start, v);
+#pragma GCC unroll 16
+        for (int r = 0; r < kRows; ++r) sum[r][v] = start;
+      }
+    }
+    add_products<T, kRows, kVectors>(sum, t, a, read);
+    if (t.relu) {  // sum < 0 is false for NaN, which so stays NaN
+#pragma GCC unroll 16
+      for (auto& row : sum) {
+#pragma GCC unroll 8
+        for (auto& value : row) value = value < T(0) ? Vector<T>{} : value;
+      }
+    }
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v) {
+        if constexpr (kPartial) store_first(c + r * ldc, sum[r][v], last);
+        if constexpr (!kPartial) store(c + r * ldc + column(v), sum[r][v]);
+      }
+    }
+    a += kRows * t.a_row;
+    c += kRows * ldc;
+  }
+}
+
+// A square tile has as many rows as lanes, so it can be stored transposed, from the registers.
+template <class T>
+inline constexpr int kSquares =
+    kVectorRegisters / 2 / kLanes<T> > 1 ? kVectorRegisters / 2 / kLanes<T>
+                                         : 1;  // squares side by side in a tile
+
+// c[j * ldc + r] = (a @ b)[r, j] for r < lanes and j < `columns` of kSquares * lanes columns.
+template <class T>
+void run_squares(const Tiles<T>& t, Index columns) {
   constexpr int lanes = kLanes<T>;
-  const auto column = [&](int v) { return v < kVectors - 1 || kPartial ? v * lanes : t.last; };
-  const auto read = [&](const T* p) { return kPartial ? load_first(p, t.last) : load(p); };
-  for (Index tile = 0; tile < count; ++tile) {
-    Vector<T> sum[kRows][kVectors];
+  Sums<T, lanes, kSquares<T>> sum = {};
+  add_products<T, lanes, kSquares<T>>(sum, t, t.a,
+                                      [](const T* b, int v) { return load(b + v * lanes); });
+#pragma GCC unroll 8
+  for (int v = 0; v < kSquares<T>; ++v) {
+    Vector<T> square[lanes];
 #pragma GCC unroll 16
-    for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) {
-        sum[r][v] = t.start == nullptr ? Vector<T>{} : read(t.start + column(v));
-      }
-    }
-    const T* a = t.a + tile * kRows * t.a_row;
-    const T* b = t.b;
-    for (Index p = 0; p < t.k; ++p) {
-      Vector<T> bv[kVectors];
-#pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) bv[v] = read(b + column(v));
+    for (int r = 0; r < lanes; ++r) square[r] = sum[r][v];
+    transpose_square<T>(square);
 #pragma GCC unroll 16
-      for (int r = 0; r < kRows; ++r) {
-        const Vector<T> av = broadcast(a[r * t.a_row]);
-#pragma GCC unroll 8
-        for (int v = 0; v < kVectors; ++v) sum[r][v] += av * bv[v];
-      }
-      a += t.a_step;
-      b += t.ldb;
-    }
-    T* c = t.c + tile * kRows * t.ldc;
-    if (t.relu) {
-#pragma GCC unroll 16
-      for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 8
-        for (int v = 0; v < kVectors; ++v) sum[r][v] = sum[r][v] < T(0) ? Vector<T>{} : sum[r][v];
-      }
-    }
-#pragma GCC unroll 16
-    for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) {
-        if constexpr (kPartial) store_first(c + r * t.ldc, sum[r][v], t.last);
-        if constexpr (!kPartial) store(c + r * t.ldc + column(v), sum[r][v]);
-      }
+    for (int j = 0; j < lanes; ++j) {
+      if (v * lanes + j < columns) store(t.c + (v * lanes + j) * t.ldc, square[j]);
     }
   }
 }

@@ -88,35 +88,61 @@ inline void store_first(T* p, Vector<T> v, Index count) {
 #endif
 }
 
-// (a0 b0 a1 b1 ...): the low halves of a and b, or with kHigh the high halves, lane after lane.
-template <bool kHigh, class T, size_t... I>
-inline Vector<T> zip(Vector<T> a, Vector<T> b, std::index_sequence<I...>) {
-  constexpr int n = kLanes<T>;
+// Lanes taken from a (0 .. lanes - 1) and b (lanes ..), one per entry of the sequence.
+template <class T, size_t... I>
+inline Vector<T> shuffle(Vector<T> a, Vector<T> b, std::index_sequence<I...>) {
 #if defined(__clang__)
-  return __builtin_shufflevector(a, b, (int(I) / 2 + (kHigh ? n / 2 : 0) + int(I) % 2 * n)...);
+  return __builtin_shufflevector(a, b, static_cast<int>(I)...);
 #else
   using Lane = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
   typedef Lane Lanes __attribute__((vector_size(kVectorBytes)));
-  return __builtin_shuffle(a, b, Lanes{Lane(I / 2 + (kHigh ? n / 2 : 0) + I % 2 * n)...});
+  return __builtin_shuffle(a, b, Lanes{static_cast<Lane>(I)...});
 #endif
 }
 
-// Transposes a square of vectors in registers. One pass interleaves row i with row i + n / 2: as a
-// bit pattern of (row, lane) that rotates the index by one bit, so log2(n) passes exchange both.
+// In each 16-byte group: a0 b0 a1 b1 from its lower half, or from its upper half.
+template <class T, bool kUpper, size_t... I>
+constexpr auto interleaved_lanes(std::index_sequence<I...>) {
+  constexpr size_t n = kLanes<T>, g = 16 / sizeof(T);
+  return std::index_sequence<I / g * g + kUpper * g / 2 + I % g / 2 + I % 2 * n...>{};
+}
+
+// The even 16-byte groups of a and then of b, or the odd ones.
+template <class T, bool kOdd, size_t... I>
+constexpr auto group_lanes(std::index_sequence<I...>) {
+  constexpr size_t n = kLanes<T>, g = 16 / sizeof(T);
+  return std::index_sequence<I % (n / 2) / g * 2 * g + kOdd * g + I % g + I / (n / 2) * n...>{};
+}
+
+// Transposes a square of vectors in registers, with shuffles that are cheap because they stay in
+// 16-byte groups or move whole groups. Each pass exchanges one bit of the row number with one of
+// the lane number: interleaving takes the upper bit of the lane in its group and shifts the lower
+// one up; collecting groups takes the lowest bit of the group and shifts the upper ones down.
 template <class T>
 inline void transpose_square(Vector<T> (&rows)[kLanes<T>]) {
-  constexpr int n = kLanes<T>;
+  constexpr int n = kLanes<T>, group = 16 / sizeof(T);
   constexpr auto lanes = std::make_index_sequence<n>{};
-#pragma GCC unroll 4
-  for (int pass = 1; pass < n; pass *= 2) {
-    Vector<T> next[n];
+#pragma GCC unroll 2
+  for (int bit = group / 2; bit > 0; bit /= 2) {
 #pragma GCC unroll 8
-    for (int i = 0; i < n / 2; ++i) {
-      next[2 * i] = zip<false, T>(rows[i], rows[i + n / 2], lanes);
-      next[2 * i + 1] = zip<true, T>(rows[i], rows[i + n / 2], lanes);
+    for (int pair = 0; pair < n / 2; ++pair) {
+      const int i = pair / bit * 2 * bit + pair % bit;
+      const Vector<T> a = rows[i], b = rows[i + bit];
+      rows[i] = shuffle<T>(a, b, interleaved_lanes<T, false>(lanes));
+      rows[i + bit] = shuffle<T>(a, b, interleaved_lanes<T, true>(lanes));
     }
-#pragma GCC unroll 16
-    for (int i = 0; i < n; ++i) rows[i] = next[i];
+  }
+  if constexpr (n > group) {
+#pragma GCC unroll 2
+    for (int bit = group; bit < n; bit *= 2) {
+#pragma GCC unroll 8
+      for (int pair = 0; pair < n / 2; ++pair) {
+        const int i = pair / bit * 2 * bit + pair % bit;
+        const Vector<T> a = rows[i], b = rows[i + bit];
+        rows[i] = shuffle<T>(a, b, group_lanes<T, false>(lanes));
+        rows[i + bit] = shuffle<T>(a, b, group_lanes<T, true>(lanes));
+      }
+    }
   }
 }
 
