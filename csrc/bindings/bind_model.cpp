@@ -95,11 +95,19 @@ Examples<T> to_examples(const Engine<T>& engine, const Arrays& inputs, const Arr
   return examples;
 }
 
-py::dict to_dict(const Report& report) {
+template <class T>
+py::dict to_dict(const Report& report, const Engine<T>& engine) {
+  std::vector<std::vector<double>> metrics;  // per output
+  auto next = report.metrics.begin();
+  for (const Head<T>& head : engine.heads()) {
+    const auto end = next + static_cast<std::ptrdiff_t>(head.metrics.size());
+    metrics.emplace_back(next, end);
+    next = end;
+  }
   py::dict result;
   result["loss"] = report.loss;
   result["losses"] = report.losses;
-  result["metrics"] = report.metrics;
+  result["metrics"] = metrics;
   result["weight"] = report.weight;
   result["steps"] = report.steps;
   result["n_examples"] = report.examples;
@@ -144,7 +152,7 @@ py::dict train(Engine<T>& engine, const Arrays& inputs, const Arrays& targets,
     const py::gil_scoped_release released;
     report = engine.train(examples, run);
   }
-  py::dict result = to_dict(report);
+  py::dict result = to_dict(report, engine);
   result["exception"] = ask.exception();
   return result;
 }
@@ -158,7 +166,7 @@ py::dict evaluate(Engine<T>& engine, const Arrays& inputs, const Arrays& targets
     const py::gil_scoped_release released;
     report = engine.evaluate(examples, threads);
   }
-  return to_dict(report);
+  return to_dict(report, engine);
 }
 
 template <class T>
