@@ -94,6 +94,13 @@ def test_a_weight_counts_like_copies_of_the_row():
     assert weighted.get("y/kernel") == pytest.approx(copied.get("y/kernel"), rel=1e-14)
 
 
+def test_a_batch_without_weight_changes_nothing():
+    engine = linear(optimizer="adamw")
+    engine.set("y/kernel", np.ones((1, 1)))
+    result = step(engine, [1, 2], [5, 5], weights=np.zeros(2))
+    assert (result["loss"], result["steps"], engine.get("y/kernel")) == (0, 1, 1)
+
+
 def test_metrics_are_means_over_the_rows_seen():
     engine = linear(metrics=["mean_squared_error", "mean_absolute_error"])
     result = step(engine, [0, 0, 0], [1, 3, 5], rates=[0.0, 0.0], size=2)
@@ -339,9 +346,7 @@ def test_labels_out_of_range_say_where():
     loss = Spec("categorical_crossentropy", {"from_logits": 1})
     engine.compile([loss], [1.0], Spec("sgd"), [[]])
     x, labels = np.zeros((2, 3)), np.array([0, 3], np.int32)
-    with pytest.raises(
-        ValueError, match=r"target of x: expected values in \[0, 3\), got 3 at row 1"
-    ):
+    with pytest.raises(ValueError, match=r"y: expected values in \[0, 3\), got 3 at row 1"):
         engine.evaluate([x], [labels], None, 8)
 
 
@@ -349,12 +354,12 @@ def test_labels_out_of_range_say_where():
     ("x", "y", "weights", "message"),
     [
         (np.zeros((4, 2)), np.zeros((4, 1)), None,
-         r"x: expected shape \(n, 1\), got shape \(4, 2\)"),
+         r"x: expected shape \(any, 1\), got \(4, 2\)"),
         (np.zeros((4, 1)), np.zeros((3, 1)), None,
-         r"target of y: expected shape \(4, 1\), got shape \(3, 1\)"),
+         r"y: expected shape \(4, 1\), got \(3, 1\)"),
         (np.zeros((4, 1)), np.zeros((4, 1)), np.ones(3),
-         r"weights: expected shape \(4,\), got shape \(3,\)"),
-        (np.zeros((0, 1)), np.zeros((0, 1)), None, "inputs: expected at least one row, got none"),
+         r"sample_weight: expected shape \(4,\), got \(3,\)"),
+        (np.zeros((0, 1)), np.zeros((0, 1)), None, "x: expected at least one row, got none"),
     ],
 )  # fmt: skip
 def test_arrays_that_do_not_fit_are_refused(x, y, weights, message):
@@ -364,7 +369,7 @@ def test_arrays_that_do_not_fit_are_refused(x, y, weights, message):
 
 def test_training_wants_losses_first():
     engine = Engine([X, node("dense", "y", 0, units=1)], [1])
-    with pytest.raises(ValueError, match="losses: expected compile to be called first"):
+    with pytest.raises(ValueError, match=r"model: expected compile\(\) before this call"):
         engine.evaluate([np.zeros((1, 3))], [np.zeros((1, 1))], None, 8)
 
 

@@ -96,7 +96,7 @@ PEERS = [
         "RMSprop",
         {"alpha": 0.9, "eps": 1e-7, "momentum": 0.8, "centered": True},
     ),
-    ("adam", {"epsilon": 1e-8}, "Adam", {}),
+    ("adam", {"epsilon": 1e-8}, "Adam", {"eps": 1e-8}),
     ("adamw", {"weight_decay": 0.1, "epsilon": 1e-8}, "AdamW", {"weight_decay": 0.1}),
 ]
 

@@ -26,9 +26,10 @@ class Batch(NamedTuple):
 
     @property
     def shares(self) -> Array:
-        """Weight of each row / sum of weights; zeros if no row counts."""
+        """Weight of each row / sum of weights; zeros if that sum is not above zero."""
         total = self.weights.sum(dtype=np.float64)
-        return (self.weights / (total or 1.0)).astype(self.weights.dtype)
+        scale = 1 / total if total > 0 else 0.0
+        return (self.weights * scale).astype(self.weights.dtype)
 
 
 def check_inputs(
@@ -43,7 +44,7 @@ def check_inputs(
     ``layers`` are those of the inputs; ``bounds`` gives the exclusive upper bound of ids by
     position.
     """
-    _check(len(inputs) == len(layers), "inputs", f"{len(layers)} arrays", len(inputs))
+    _check(len(inputs) == len(layers), "x", f"{len(layers)} inputs", len(inputs))
     found: list[Array] = []
     for x, layer, shape in zip(inputs, layers, shapes, strict=True):
         name = layer.node.name
@@ -62,16 +63,16 @@ def check_targets(
     dtype: np.dtype[Any],
 ) -> list[Array]:
     """Convert targets to the engine's type; refuse wrong counts, shapes and labels."""
-    _check(len(objectives) > 0, "losses", "compile to be called first", "no losses")
-    _check(n_rows > 0, "inputs", "at least one row", "none")
-    _check(len(targets) == len(objectives), "targets", f"{len(objectives)} arrays", len(targets))
+    _check(len(objectives) > 0, "model", "compile() before this call", "none")
+    _check(n_rows > 0, "x", "at least one row", "none")
+    _check(len(targets) == len(objectives), "y", f"{len(objectives)} targets", len(targets))
     found = []
     for y, objective in zip(targets, objectives, strict=True):
-        name, shape = f"target of {objective.layer.node.name}", objective.layer.shape
+        shape = objective.layer.shape
         y = np.asarray(y, np.int32 if objective.categorical else dtype)
-        _check_rows(name, y, () if objective.categorical else shape, n_rows)
+        _check_rows("y", y, () if objective.categorical else shape, n_rows)
         if objective.categorical:
-            _check_ids(name, y, shape[0])
+            _check_ids("y", y, shape[0])
         found.append(y)
     return found
 
@@ -81,7 +82,7 @@ def check_weights(weights: Array | None, n_rows: int, dtype: np.dtype[Any]) -> A
     if weights is None:
         return np.ones(n_rows, dtype)
     weights = np.asarray(weights, dtype)
-    _check(weights.shape == (n_rows,), "weights", f"shape {(n_rows,)}", f"shape {weights.shape}")
+    _check_rows("sample_weight", weights, (), n_rows)
     return weights
 
 
@@ -91,11 +92,9 @@ def _check(ok: bool, name: str, expected: str, got: object) -> None:
 
 
 def _check_rows(name: str, x: Array, row_shape: Shape, n_rows: int | None) -> None:
-    want = ("n" if n_rows is None else n_rows, *row_shape)
+    want = ("any" if n_rows is None else n_rows, *row_shape)
     ok = x.ndim > 0 and x.shape[1:] == row_shape and n_rows in (None, len(x))
-    _check(
-        ok, name, f"shape ({', '.join(map(str, want))}{',' * (len(want) == 1)})", f"shape {x.shape}"
-    )
+    _check(ok, name, f"shape {want}".replace("'", ""), x.shape)
 
 
 def _check_ids(name: str, ids: Array, bound: int) -> None:

@@ -185,12 +185,12 @@ class Engine:
                 diverged = True
                 break
             tally.add(batch.weights, scores)
-            self._update(gradients, float(rate))
+            self._step += 1
+            if batch.shares.any():
+                self._update(gradients, float(rate))
             steps += 1
-        result = tally.result()
-        del result["losses"]
         done = {"steps": steps, "interrupted": interrupted, "diverged": diverged}
-        return {**result, **done, "n_examples": tally.n_rows}
+        return {**tally.result(), **done, "n_examples": tally.n_rows}
 
     @_quiet
     def evaluate(
@@ -344,7 +344,6 @@ class Engine:
 
     def _update(self, gradients: dict[str, Gradient], rate: float) -> None:
         """Add coupled L2, clip, and step every trainable parameter."""
-        self._step += 1
         trained = [(n, layer, key) for n, layer, key in self._named() if layer.trainable]
         complete = [
             _add_l2(gradients[name], layer.parameters[key], layer.penalty(key)[1])

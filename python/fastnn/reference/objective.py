@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -107,8 +106,8 @@ class Tally:
                 self.metrics[i][j] += weighted_sum(weights, metric)
 
     def result(self) -> dict[str, Any]:
-        """Means per unit of weight; NaN if nothing was seen."""
-        total = self.weight or math.nan
+        """Means per unit of weight; zeros if nothing weighs anything."""
+        total = self.weight if self.weight > 0 else 1.0
         return {
             "loss": self.loss / total,
             "losses": [loss / total for loss in self.losses],

@@ -100,7 +100,7 @@ def _rmsprop_slots(settings: Settings) -> dict[str, float]:
 _ADAM = Optimizer(
     lambda settings: {"momentum": 0.0, "velocity": 0.0},
     adam,
-    {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8},
+    {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7},
 )
 
 OPTIMIZERS = {
@@ -112,10 +112,10 @@ OPTIMIZERS = {
     "adagrad": Optimizer(
         lambda settings: {"accumulator": settings["initial_accumulator_value"]},
         adagrad,
-        {"epsilon": 1e-10, "initial_accumulator_value": 0.0},
+        {"epsilon": 1e-7, "initial_accumulator_value": 0.0},
     ),
     "rmsprop": Optimizer(
-        _rmsprop_slots, rmsprop, {"rho": 0.99, "momentum": 0.0, "centered": 0, "epsilon": 1e-8}
+        _rmsprop_slots, rmsprop, {"rho": 0.9, "momentum": 0.0, "centered": 0, "epsilon": 1e-7}
     ),
     "adam": _ADAM,
     "adamw": _ADAM,
