@@ -104,9 +104,7 @@ void gaussian_noise(const NoiseKey& key, Index first, Index m, Index n, T stddev
 }
 
 // The arrays of initial weights are drawn as a row of their own.
-NoiseKey array_key(uint64_t seed, uint32_t stream) {
-  return {seed, stream, kArrayStream};
-}
+NoiseKey array_key(uint64_t seed, uint32_t stream) { return {seed, stream, kArrayStream}; }
 
 template <class T>
 void random_uniform(uint64_t seed, uint32_t stream, Index count, T low, T high, T* out) {
