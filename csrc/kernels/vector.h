@@ -54,7 +54,7 @@ inline Vector<T> broadcast(T value) {
   return value - Vector<T>{};  // x - 0 is x for every x, -0 and NaN too
 }
 
-// The first `count` < lanes elements of p, zeros after them; never touches p[count].
+// The first `count` <= lanes elements of p, zeros after them; never touches p[count].
 template <class T>
 inline Vector<T> load_first(const T* p, Index count) {
 #if defined(__AVX512F__)
