@@ -1,0 +1,56 @@
+"""A fit takes the memory of its arrays, weights and one batch."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+SCRIPT = """if True:
+    import sys
+    import numpy as np
+    import fastnn
+    from fastnn import _core, layers
+
+    def memory(name):
+        with open("/proc/self/status") as status:
+            return next(int(line.split()[1]) * 1024 for line in status if line.startswith(name))
+
+    def forget_peak():
+        with open("/proc/self/clear_refs", "w") as file:
+            file.write("5")
+
+    def dense():
+        x = np.ones((100_000, 256), np.float32)
+        stack = [layers.Dense(2048, activation="relu"), layers.Dense(1024), layers.Dense(1)]
+        model = fastnn.Sequential(stack, input_shape=256)
+        return model, x, np.zeros((len(x), 1), np.float32), 256 + 2048 + 1024 + 1
+
+    def table():
+        ids = np.random.default_rng(0).integers(500_000, size=(200_000, 4), dtype=np.int32)
+        value = fastnn.Input((4,), dtype="int32")
+        out = layers.Dense(1)(layers.EmbeddingBag(500_000, 32)(value))
+        return fastnn.Model(value, out), ids, np.zeros((len(ids), 1), np.float32), 4 * 32 + 32 + 1
+
+    batch, slots = 256, 2
+    base = memory("VmRSS")
+    model, x, y, widths = {"dense": dense, "table": table}[sys.argv[1]]()
+    model.compile("adam", "mse")
+    weights = 4 * model.count_params()
+    arena = 2 * 4 * batch * widths  # values and gradients
+    forget_peak()
+    model.train_steps(20, x, y, batch_size=batch)
+    limit = x.nbytes + y.nbytes + weights * (1 + slots) + arena
+    print(memory("VmHWM") - base - limit)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux's /proc")
+@pytest.mark.parametrize("job", ["dense", "table"])
+def test_a_fit_takes_little_more_than_its_arrays_and_weights(job):
+    command = [sys.executable, "-c", SCRIPT, job]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) <= 60e6
