@@ -15,10 +15,12 @@ def wrong_value(argument: str, expected: str, got: object, remedy: str = "") -> 
     return ValueError(message(argument, expected, got, remedy))
 
 
-def wrong_type(argument: str, expected: str, got: object, remedy: str = "") -> TypeError:
-    """Return the error for a wrong type; `got` is a text, or a value shown by its type."""
-    shown = got if isinstance(got, str) else type(got).__name__
-    return TypeError(message(argument, expected, shown, remedy))
+def wrong_type(
+    argument: str, expected: str, value: object = None, *, got: str = "", remedy: str = ""
+) -> TypeError:
+    """Return the error for a value of a wrong type, shown by its type or by the text `got`."""
+    shown = "None" if value is None else type(value).__name__
+    return TypeError(message(argument, expected, got or shown, remedy))
 
 
 def message(argument: str, expected: str, got: object, remedy: str = "") -> str:

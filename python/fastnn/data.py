@@ -105,10 +105,10 @@ def convert_floats(argument: str, given: Any, shape: tuple[int, ...], dtype: str
     """Return finite numbers as rows of `shape`; (n,) will do for rows of one number."""
     array, columns = native(argument, given)
     if array.dtype.kind == "c":
-        raise check.wrong_type(argument, "real numbers", f"dtype {array.dtype}")
+        raise check.wrong_type(argument, "real numbers", got=f"dtype {array.dtype}")
     array = _objects_to_floats(argument, array, columns)
     if array.dtype.kind not in "fiub":
-        raise check.wrong_type(argument, "numbers", f"dtype {array.dtype}")
+        raise check.wrong_type(argument, "numbers", got=f"dtype {array.dtype}")
     array = _with_shape(argument, array, shape)
     with np.errstate(over="ignore", invalid="ignore"):
         converted = np.require(array, dtype, ["C", "A"])
@@ -145,11 +145,13 @@ def native(argument: str, given: Any) -> tuple[Array, list[str] | None]:
     """Return an array of the machine's byte order, and the names of its columns if it has some."""
     columns = None
     if given is None:
-        raise check.wrong_type(argument, "an array", "None")
+        raise check.wrong_type(argument, "an array", given)
     if hasattr(given, "toarray") and hasattr(given, "nnz"):
-        raise check.wrong_type(argument, "a dense array", "a sparse matrix", "use .toarray()")
+        raise check.wrong_type(
+            argument, "a dense array", got="a sparse matrix", remedy="use .toarray()"
+        )
     if isinstance(given, np.ma.MaskedArray) and np.ma.is_masked(given):
-        raise check.wrong_type(argument, "an array without a mask", "masked values")
+        raise check.wrong_type(argument, "an array without a mask", got="masked values")
     if not isinstance(given, np.ndarray | list | tuple | np.generic | int | float):
         given, columns = _from_frame(given)
     try:
@@ -230,14 +232,16 @@ def _integers(argument: str, expected: str, array: Array) -> Array:
     if array.dtype == object:
         for item in array.flat:
             if isinstance(item, bool) or not isinstance(item, int | np.integer):
-                raise check.wrong_type(argument, expected, f"{type(item).__name__} {item!r:.40}")
+                raise check.wrong_type(
+                    argument, expected, got=f"{type(item).__name__} {item!r:.40}"
+                )
         try:
             array = array.astype(np.int64)
         except OverflowError:
             raise check.wrong_value(argument, expected, "a number beyond int64") from None
     if array.dtype.kind not in "iu" and array.size:
         remedy = "give .astype('int32') of whole numbers" if array.dtype.kind == "f" else ""
-        raise check.wrong_type(argument, expected, f"dtype {array.dtype}", remedy)
+        raise check.wrong_type(argument, expected, got=f"dtype {array.dtype}", remedy=remedy)
     return array
 
 
@@ -260,7 +264,7 @@ def _objects_to_floats(argument: str, array: Array, columns: list[str] | None) -
             raise check.wrong_value(argument, "numbers", "None" + _place(position, columns))
         if isinstance(item, str | complex) or not hasattr(item, "__float__"):
             got = f"{type(item).__name__} {str(item)[:40]!r}" + _place(position, columns)
-            raise check.wrong_type(argument, "numbers", got)
+            raise check.wrong_type(argument, "numbers", got=got)
     return array.astype(np.float64)
 
 

@@ -75,6 +75,8 @@ class Goal:
         """Return the goal that `to_config` wrote."""
         found = [Loss.from_config(item) for item in config["losses"]]
         names = [str(i) for i in range(len(found))]
+        if len(config["metrics"]) != len(found):
+            raise check.wrong_value("metrics", f"{len(found)} lists", len(config["metrics"]))
         metrics = dict(zip(names, config["metrics"], strict=True))
         optimizer = Optimizer.from_config(config["optimizer"])
         return cls.checked(names, optimizer, found, config["loss_weights"], metrics)

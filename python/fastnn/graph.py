@@ -190,6 +190,7 @@ def trace(inputs: Sequence[Value], outputs: Sequence[Value]) -> dict[str, Value]
     given = {value.layer.name for value in values}
     names: dict[str, Value] = {}
     calls: dict[int, str] = {}
+    counts: dict[str, int] = {}
     for value in values:
         layer = value.layer
         again = id(layer) in calls
@@ -205,10 +206,10 @@ def trace(inputs: Sequence[Value], outputs: Sequence[Value]) -> dict[str, Value]
             if name in names:
                 raise check.wrong_value("name", "a name for each layer", f"{name!r} twice")
         else:
-            stem, count = name, 0
+            stem = name
             while name in names or name in given:
-                count += 1
-                name = f"{stem}_{count}"
+                counts[stem] = counts.get(stem, 0) + 1
+                name = f"{stem}_{counts[stem]}"
         calls[id(layer)] = name
         names[name] = value
     return names

@@ -285,7 +285,7 @@ class Model:
             if x is not None:
                 self._examples = self._convert(x, y, sample_weight)
             if self._examples is None:
-                raise check.wrong_type("x", "an array in the first call", "None")
+                raise check.wrong_type("x", "an array in the first call", x)
             pace = self._pace(len(self._examples), batch_size, shuffle, n_jobs)
             result = training.steps(self, self._examples, pace, n, total)
         reached = {"epoch": float(self.progress.epoch), "step": float(self.progress.step)}

@@ -40,7 +40,7 @@ class Network:
     ) -> None:
         for value in inputs:
             if not isinstance(value.layer, InputLayer):
-                raise check.wrong_type("inputs", "values made by Input", repr(value))
+                raise check.wrong_type("inputs", "values made by Input", got=repr(value))
         self.inputs, self.outputs = list(inputs), list(outputs)
         self.values = graph.trace(inputs, outputs)
         nodes, positions = graph.lower(inputs, outputs)

@@ -111,17 +111,21 @@ class Sequential(Model):
     def to_config(self) -> dict[str, Any]:
         """Return the chain as a dict that JSON can hold."""
         source = self.inputs[0] if self.built else self._source
+        layers = {id(layer): layer for layer in self._chain}
+        place = {key: i for i, key in enumerate(layers)}
         return {
             "built": self.built,
             "source": None if source is None else source.layer.to_config(),
-            "layers": [layer.to_config() for layer in self._chain],
+            "layers": [layer.to_config() for layer in layers.values()],
+            "chain": [place[id(layer)] for layer in self._chain],
         }
 
     def from_config(self, config: Mapping[str, Any], weights: Mapping[str, Array]) -> None:
         """Make the chain that `to_config` wrote; part of loading a model."""
-        self._chain, self._source = [], None
-        for item in config["layers"]:
-            self.add(Layer.from_config(item))
+        self._chain, self._source, self._network = [], None, None
+        layers = [Layer.from_config(item) for item in config["layers"]]
+        for place in config["chain"]:
+            self.add(layers[check.integer("chain", place, 0, len(layers) - 1)])
         if config["source"] is not None:
             self._source = Value(InputLayer.from_config(config["source"]))
             if config["built"]:
