@@ -1,7 +1,5 @@
 // Dense layers: forward, and the gradients of inputs, weights and bias.
-#include <algorithm>
-#include <cmath>
-
+#include "kernels/activations.h"
 #include "kernels/dense_product.h"
 
 namespace fastnn::FASTNN_ISA {
@@ -32,12 +30,12 @@ template <class T>
   Vector<T> square[lanes];
 #pragma GCC unroll 16
   for (Index i = 0; i < lanes; ++i) {
-    square[i] = load_first(from + std::min(i, height - 1) * ldfrom, width);
+    square[i] = load_first(from + least(i, height - 1) * ldfrom, width);
   }
   transpose_square<T>(square);
 #pragma GCC unroll 16
   for (Index i = lanes - 1; i >= 0; --i) {
-    store_first(to + std::min(i, width - 1) * ldto, square[i], written);
+    store_first(to + least(i, width - 1) * ldto, square[i], written);
   }
 }
 
@@ -48,11 +46,11 @@ void transpose(Index rows, Index cols, Index padded, const T* from, Index ldfrom
                Index ldto) {
   constexpr Index lanes = kLanes<T>;
   for (Index r = 0; r < padded; r += lanes) {
-    const Index height = std::clamp(rows - r, Index(1), lanes),
-                written = std::min(padded - r, lanes);
+    const Index height = rows - r < 1 ? 1 : least(rows - r, lanes),
+                written = least(padded - r, lanes);
     for (Index c = 0; c < cols; c += lanes) {
-      const Index width = std::min(cols - c, lanes);
-      const T* source = from + std::min(r, rows - 1) * ldfrom + c;
+      const Index width = least(cols - c, lanes);
+      const T* source = from + least(r, rows - 1) * ldfrom + c;
       T* target = to + c * ldto + r;
       if (height == lanes && width == lanes) {
         transpose_full(source, ldfrom, target, ldto);
@@ -88,35 +86,12 @@ void single_output(Index m, Index k, const T* x, Index ldx, const T* w, const T*
   }
 }
 
-// Stands in until the vectorised activations exist.
+// Applies what a tile cannot fuse to columns that were just computed, and so still lie in L1.
 template <class T>
-T activate(Activation activation, T x) {
-  switch (activation) {
-    case Activation::kRelu:
-      return x < 0 ? T(0) : x;
-    case Activation::kLeakyRelu:
-      return x < 0 ? x * T(0.01) : x;
-    case Activation::kElu:
-      return x < 0 ? std::expm1(x) : x;
-    case Activation::kGelu:
-      return x * std::erfc(x * T(-0.70710678118654752440)) / 2;
-    case Activation::kSigmoid:
-      return 1 / (1 + std::exp(-x));
-    case Activation::kTanh:
-      return std::tanh(x);
-    case Activation::kSoftplus:
-      return x > 0 ? x + std::log1p(std::exp(-x)) : std::log1p(std::exp(x));
-    default:
-      return x;
-  }
-}
-
-template <class T>
-void activate(Activation activation, Index m, Index n, T* y, Index ldy) {
+void activate_columns(Activation activation, Index m, Index n, T* y, Index ldy) {
   if (activation == Activation::kIdentity) return;
-  for (Index i = 0; i < m; ++i) {
-    for (Index j = 0; j < n; ++j) y[i * ldy + j] = activate(activation, y[i * ldy + j]);
-  }
+  if (n == ldy) n *= m, m = 1;
+  for (Index i = 0; i < m; ++i) activate<T>(activation, n, y + i * ldy, y + i * ldy);
 }
 
 template <class T>
@@ -124,7 +99,7 @@ void dense_forward(Index m, Index k, Index n, const T* x, Index ldx, const T* w,
                    Index ldy, Activation activation) {
   if (n == 1) {
     single_output(m, k, x, ldx, w, b, y, ldy);
-    activate(activation, m, n, y, ldy);
+    activate_columns(activation, m, n, y, ldy);
     return;
   }
   Tiles<T> tiles = {};
@@ -134,9 +109,9 @@ void dense_forward(Index m, Index k, Index n, const T* x, Index ldx, const T* w,
   tiles.start = b;
   tiles.c = y, tiles.ldc = ldy;
   tiles.relu = activation == Activation::kRelu;
-  multiply(Product<T>{m, n, tiles}, [&](Index first, Index width) {
-    if (!tiles.relu) activate(activation, m, width, y + first, ldy);
-  });
+  const Activation rest = tiles.relu ? Activation::kIdentity : activation;
+  multiply(Product<T>{m, n, tiles},
+           [=](Index first, Index width) { activate_columns(rest, m, width, y + first, ldy); });
 }
 
 // --- gradient of the inputs --------------------------------------------------------------------
@@ -154,10 +129,10 @@ bool transposes_rows(Index m, Index k, Index n) {
   return k >= kLanes<T> && rows * (n + k) + (rows - m) * n * k / 6 < n * k;
 }
 
+// Enough for every smaller m too, whichever way it takes.
 template <class T>
 Index dense_scratch(Index m, Index k, Index n) {
-  return transposes_rows<T>(m, k, n) ? n * whole<T>(m, kSquares<T> * kLanes<T>)
-                                     : n * whole<T>(k, kLanes<T>);
+  return n * whole<T>(m > k ? m : k, kSquares<T> * kLanes<T>);
 }
 
 // dx = dy @ w^T, with w^T in scratch.
@@ -184,7 +159,7 @@ void inputs_by_rows(Index m, Index k, Index n, Tiles<T> tiles, const T* w, T* sc
   tiles.a_row = n;
   tiles.ldb = padded;
   for (Index p = 0; p < k; p += lanes) {
-    const Index first = std::min(p, k - lanes);  // the last tile may overlap the one before
+    const Index first = least(p, k - lanes);  // the last tile may overlap the one before
     tiles.a = w + first * n;
     for (Index i = 0; i < m; i += width) {
       tiles.b = scratch + i;

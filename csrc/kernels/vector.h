@@ -37,6 +37,8 @@ using Vector = typename VectorOf<T>::Type;
 template <class T>
 inline constexpr int kLanes = kVectorBytes / static_cast<int>(sizeof(T));
 
+inline Index least(Index a, Index b) { return a < b ? a : b; }
+
 template <class T>
 inline Vector<T> load(const T* p) {  // p may be unaligned
   Vector<T> v;
