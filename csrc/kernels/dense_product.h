@@ -15,9 +15,10 @@ struct Product {
 // Tiles fill the registers: kRows * kVectors sums, kVectors vectors of b and one repeated scalar.
 inline constexpr bool kManyRegisters = kVectorRegisters == 32;
 inline constexpr int kWideVectors = 4;                          // only with many registers
-inline constexpr int kRowsOfWide = 6;                           // 6 x 4 vectors
+inline constexpr int kRowsOfWide = 6;                           // x 4 vectors
 inline constexpr int kRowsOfPair = kManyRegisters ? 14 : 6;     // x 2 vectors
 inline constexpr int kRowsOfSingle = kManyRegisters ? 16 : 12;  // x 1 vector
+inline constexpr int kLineVectors = kManyRegisters ? 16 : 8;    // 1 x 16 or 1 x 8 vectors
 
 template <class T>
 using RunTiles = void (*)(const Tiles<T>&, Index);
@@ -44,7 +45,37 @@ void run_column(Tiles<T> tiles, Index rows) {
   run_rows<T, kVectors, kPartial>(static_cast<int>(height), tiles, count - higher, heights);
 }
 
-// Calls column(first, width) after each finished column of tiles c[0:m, first:first + width].
+// Vectors of the next column of tiles, of `left` that remain.
+inline int strip_vectors(Index rows, Index left) {
+  // A single row reads b once, at the speed of the cache it lies in: long runs of each row of b
+  // are read fastest.
+  if (rows == 1 && left >= kLineVectors) return kLineVectors;
+  if (rows == 1 && left >= 8) return 8;
+  // Higher tiles read b less often, wider ones waste fewer rows in the last tile.
+  const bool high = rows >= 64 || (rows > 2 * kRowsOfWide && rows <= kRowsOfPair);
+  if (kManyRegisters && left >= kWideVectors && !high) return kWideVectors;
+  return left >= 2 ? 2 : 1;
+}
+
+template <class T>
+void run_strip(const Tiles<T>& tiles, Index rows, int vectors) {
+  switch (vectors) {
+    case 1:
+      return run_column<T, 1, false, kRowsOfSingle>(tiles, rows);
+    case 2:
+      return run_column<T, 2, false, kRowsOfPair>(tiles, rows);
+    case 8:
+      return run_column<T, 8, false, 1>(tiles, rows);
+    default:
+      break;
+  }
+  if constexpr (kManyRegisters) {
+    if (vectors == 4) return run_column<T, 4, false, kRowsOfWide>(tiles, rows);
+    run_column<T, kLineVectors, false, 1>(tiles, rows);
+  }
+}
+
+// Calls finish(first, width) after each finished column of tiles c[0:m, first:first + width].
 template <class T, class Finish>
 void multiply(const Product<T>& product, Finish finish) {
   constexpr int lanes = kLanes<T>;
@@ -58,26 +89,17 @@ void multiply(const Product<T>& product, Finish finish) {
     return;
   }
   for (Index first = 0; first < n;) {
-    const Index left = (n - first + lanes - 1) / lanes;  // vectors
-    const Index vectors = kManyRegisters && left >= kWideVectors ? kWideVectors : left >= 2 ? 2 : 1;
-    // The last vector of a ragged width is moved back to end where the row ends.
-    Index begin = first, width = vectors * lanes;
-    if (first + width > n) {
-      width = n - first;
-      if (vectors == 1) begin = n - lanes, width = lanes;
-    }
+    const int vectors = strip_vectors(m, (n - first + lanes - 1) / lanes);
+    // A strip that would pass the end ends there: its last vector overlaps the one before, in the
+    // same strip or, if it is the only one, in the strip before.
+    const Index end = least(first + vectors * lanes, n);
+    const Index begin = vectors == 1 ? end - lanes : first;
     tiles.b = product.tiles.b + begin;
     tiles.c = product.tiles.c + begin;
     if (product.tiles.start != nullptr) tiles.start = product.tiles.start + begin;
-    tiles.last = width - lanes;
-    if (vectors == kWideVectors) {
-      if constexpr (kManyRegisters) run_column<T, kWideVectors, false, kRowsOfWide>(tiles, m);
-    } else if (vectors == 2) {
-      run_column<T, 2, false, kRowsOfPair>(tiles, m);
-    } else {
-      run_column<T, 1, false, kRowsOfSingle>(tiles, m);
-    }
-    finish(begin, width);
+    tiles.last = end - lanes - begin;
+    run_strip(tiles, m, vectors);
+    finish(begin, end - begin);
     first += vectors * lanes;
   }
 }

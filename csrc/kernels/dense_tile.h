@@ -45,12 +45,12 @@ inline void add_products(Sums<T, kRows, kVectors>& sum, const Tiles<T>& t, const
 #pragma GCC unroll 6
     for (int g = 0; g < groups; ++g) asm("" : "+r"(group[g]));
     Vector<T> row[kVectors];
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int v = 0; v < kVectors; ++v) row[v] = load(b, v);
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
       const Vector<T> scalar = broadcast(group[r / 3][r % 3 * a_row]);
-#pragma GCC unroll 8
+#pragma GCC unroll 16
       for (int v = 0; v < kVectors; ++v) sum[r][v] += scalar * row[v];
     }
 #pragma GCC unroll 6
@@ -73,7 +73,7 @@ void run_tiles(const Tiles<T>& t, Index count) {
   for (; count > 0; --count) {
     Sums<T, kRows, kVectors> sum = {};
     if (t.start != nullptr) {
-#pragma GCC unroll 8
+#pragma GCC unroll 16
       for (int v = 0; v < kVectors; ++v) {
         const Vector<T> start = read(t.start, v);
 #pragma GCC unroll 16
@@ -84,13 +84,13 @@ void run_tiles(const Tiles<T>& t, Index count) {
     if (t.relu) {  // sum < 0 is false for NaN, which so stays NaN
 #pragma GCC unroll 16
       for (auto& row : sum) {
-#pragma GCC unroll 8
+#pragma GCC unroll 16
         for (auto& value : row) value = value < T(0) ? Vector<T>{} : value;
       }
     }
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 8
+#pragma GCC unroll 16
       for (int v = 0; v < kVectors; ++v) {
         if constexpr (kPartial) store_first(c + r * ldc, sum[r][v], last);
         if constexpr (!kPartial) store(c + r * ldc + column(v), sum[r][v]);
@@ -114,7 +114,7 @@ void run_squares(const Tiles<T>& t, Index columns) {
   Sums<T, lanes, kSquares<T>> sum = {};
   add_products<T, lanes, kSquares<T>>(sum, t, t.a,
                                       [](const T* b, int v) { return load(b + v * lanes); });
-#pragma GCC unroll 8
+#pragma GCC unroll 16
   for (int v = 0; v < kSquares<T>; ++v) {
     Vector<T> square[lanes];
 #pragma GCC unroll 16
