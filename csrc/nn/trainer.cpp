@@ -91,11 +91,10 @@ void Trainer<T>::prepare_threads(int threads) {
   for (const Tile& tile : tiles_) total += tile.cost;
   bounds_.assign(1, 0);
   double sum = 0;
-  for (size_t i = 0; i < tiles_.size(); ++i) {
+  for (size_t i = 0; i < tiles_.size() && static_cast<int>(bounds_.size()) < threads; ++i) {
     sum += tiles_[i].cost;
     const auto filled = static_cast<double>(bounds_.size());
     if (sum >= total * filled / threads - 0.5 * tiles_[i].cost) bounds_.push_back(i + 1);
-    if (static_cast<int>(bounds_.size()) == threads) break;
   }
   while (static_cast<int>(bounds_.size()) < threads + 1) bounds_.push_back(tiles_.size());
 }
