@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from fastnn.goal import Goal
 from fastnn.graph import Layer, Value
 from fastnn.network import Network
 from fastnn.optimizers import Optimizer
+from fastnn.schedules import Schedule
 from fastnn.training import Pace
 
 __all__ = ["Model"]
@@ -167,6 +169,16 @@ class Model:
             if self.built:
                 goal.compile(self.network.engine)
             self.goal, self.progress = goal, training.Progress()
+
+    @property
+    def learning_rate(self) -> float | Schedule:
+        """The rate of the steps; setting it keeps the state of the optimizer."""
+        return self._goal().optimizer.learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, rate: float | Schedule) -> None:
+        optimizer = replace(self._goal().optimizer, learning_rate=rate)
+        self.goal = replace(self._goal(), optimizer=optimizer)
 
     def _output_labels(self) -> list[str]:
         return self.network.output_names

@@ -1,0 +1,207 @@
+"""What every estimator whose fit takes X (and y) promises: scikit-learn's contract and ours."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+from fastnn import MLPClassifier, MLPRegressor
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.utils.estimator_checks import estimator_checks_generator
+
+from tests.estimators.backends import BACKEND
+
+ESTIMATORS = (MLPRegressor, MLPClassifier)
+# settings that change the way through the code
+VARIANTS = [
+    {},
+    {"solver": "sgd", "learning_rate": "adaptive", "learning_rate_init": 0.05, "clipnorm": 1.0},
+    {"hidden_layer_sizes": (32, 16), "activation": "leaky_relu", "solver": "adamw", "l1": 1e-5},
+]
+CHECKS = [
+    pytest.param(estimator, check, id=f"{type(estimator).__name__}{n}-{check.func.__name__}")
+    for kind in ESTIMATORS
+    for n, settings in enumerate(VARIANTS)
+    for estimator, check in estimator_checks_generator(kind(backend=BACKEND, **settings))
+]
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
+@pytest.mark.parametrize(("estimator", "check"), CHECKS)
+def test_scikit_learn_check(estimator, check):
+    check(estimator)
+
+
+def data(kind, n=60):
+    random = np.random.default_rng(5)
+    X = random.normal(size=(n, 4))
+    y = X[:, 0] - X[:, 1]
+    return X, {MLPRegressor: y, MLPClassifier: (y > 0).astype(int)}[kind]
+
+
+def output(estimator, X):
+    names = ("predict_proba", "predict", "transform")
+    return getattr(estimator, next(name for name in names if hasattr(estimator, name)))(X)
+
+
+def fitted(kind, **settings):
+    X, y = data(kind)
+    estimator = kind(**{"backend": BACKEND, "max_iter": 3, "random_state": 0, **settings})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return estimator.fit(X, y), X, y
+
+
+@pytest.mark.parametrize("kind", ESTIMATORS)
+class TestEveryEstimator:
+    def test_the_seed_decides_everything(self, kind):
+        settings = {"dropout": 0.2, "batch_size": 16}
+        first, X, _ = fitted(kind, **settings)
+        again, _, _ = fitted(kind, **settings)
+        other, _, _ = fitted(kind, random_state=1, **settings)
+        assert np.array_equal(output(first, X), output(again, X))
+        assert not np.array_equal(output(first, X), output(other, X))
+
+    def test_threads_change_no_bit(self, kind):
+        one, X, _ = fitted(kind, n_jobs=1, batch_size=16)
+        two, _, _ = fitted(kind, n_jobs=2, batch_size=16)
+        assert np.array_equal(output(one, X), output(two, X))
+
+    def test_a_pickle_predicts_the_same(self, kind):
+        estimator, X, _ = fitted(kind)
+        again = pickle.loads(pickle.dumps(estimator))
+        assert np.array_equal(output(estimator, X), output(again, X))
+
+    def test_training_ends_when_the_loss_settles(self, kind):
+        estimator, _, _ = fitted(kind, max_iter=50, tol=1e6, n_iter_no_change=4)
+        assert estimator.n_iter_ == 6  # the first is better than none, then 5 are not
+
+    def test_too_few_epochs_warn(self, kind):
+        X, y = data(kind)
+        with pytest.warns(ConvergenceWarning, match="max_iter: 2 epochs were not enough"):
+            kind(backend=BACKEND, max_iter=2).fit(X, y)
+
+    def test_a_warm_start_goes_on(self, kind):
+        estimator, X, y = fitted(kind, warm_start=True, max_iter=20)
+        before = estimator.loss_
+        with pytest.warns(ConvergenceWarning):
+            estimator.fit(X, y)
+        assert estimator.loss_curve_[20] < estimator.loss_curve_[0]
+        assert estimator.loss_curve_[20] == pytest.approx(before, rel=0.2)
+        assert len(estimator.loss_curve_) == 40
+        assert estimator.n_iter_ == 20
+
+    def test_early_stopping_keeps_the_best_weights(self, kind):
+        estimator, _, _ = fitted(kind, early_stopping=True, max_iter=15, validation_fraction=0.3)
+        assert len(estimator.validation_scores_) == 15
+        assert estimator.best_validation_score_ == max(estimator.validation_scores_)
+        assert estimator.best_loss_ is None
+        assert estimator.history_["validation_score"] == estimator.validation_scores_
+
+    def test_a_tiny_held_out_set_is_refused(self, kind):
+        X, y = data(kind)
+        with pytest.raises(ValueError, match="validation_fraction: expected a share"):
+            kind(backend=BACKEND, early_stopping=True, validation_fraction=0.01).fit(X, y)
+
+    def test_float32_rows_make_a_float32_model(self, kind):
+        X, y = data(kind)
+        narrow = kind(backend=BACKEND, tol=1e9).fit(X.astype(np.float32), y)
+        chosen = kind(backend=BACKEND, tol=1e9, dtype="float32").fit(X, y)
+        assert {w.dtype for w in narrow.coefs_} == {np.dtype(np.float32)}
+        assert {w.dtype for w in chosen.coefs_} == {np.dtype(np.float32)}
+
+    def test_settings_count(self, kind):
+        plain, X, _ = fitted(kind)
+        for settings in (
+            {"alpha": 10.0},
+            {"l1": 0.1},
+            {"weight_decay": 10.0},
+            {"clipnorm": 1e-3},
+            {"dropout": 0.5},
+            {"solver": "sgd"},
+            {"solver": "rmsprop"},
+            {"solver": "adagrad"},
+            {"solver": "adamw", "weight_decay": 1.0},
+            {"activation": "tanh"},
+            {"shuffle": False, "batch_size": 8},
+        ):
+            other, _, _ = fitted(kind, **settings)
+            assert not np.array_equal(output(plain, X), output(other, X)), settings
+
+    def test_l1_makes_zeros(self, kind):
+        estimator, _, _ = fitted(kind, l1=0.5, max_iter=100)
+        assert all((w == 0).mean() > 0.5 for w in estimator.coefs_)
+
+    def test_attributes_describe_the_network(self, kind):
+        estimator, _, _ = fitted(kind, hidden_layer_sizes=(7, 3))
+        shapes = [w.shape for w in estimator.coefs_]
+        assert shapes[:2] == [(4, 7), (7, 3)]
+        assert [b.shape[0] for b in estimator.intercepts_] == [shape[1] for shape in shapes]
+        assert estimator.n_layers_ == len(shapes) + 1
+        assert estimator.t_ == 3 * 60
+        assert len(estimator.loss_curve_) == len(estimator.history_["loss"]) == 3
+
+    def test_callbacks_are_told(self, kind):
+        from fastnn.callbacks import LambdaCallback
+
+        seen = []
+        watch = LambdaCallback(on_epoch_end=lambda model, epoch, logs: seen.append(epoch))
+        fitted(kind, callbacks=[watch])
+        assert seen == [0, 1, 2]
+
+    def test_a_bar_is_shown_if_asked_for(self, kind, capsys):
+        fitted(kind, verbose=True)
+        assert "3/3" in capsys.readouterr().err
+
+    def test_an_interrupt_leaves_a_usable_estimator(self, kind):
+        from fastnn.callbacks import Callback
+
+        class Interrupt(Callback):
+            def on_epoch_end(self, model, epoch, logs):
+                if epoch == 1:
+                    raise KeyboardInterrupt
+
+        X, y = data(kind)
+        with pytest.warns(UserWarning, match="fit: interrupted"):
+            estimator = kind(backend=BACKEND, callbacks=[Interrupt()]).fit(X, y)
+        assert estimator.n_iter_ == 2
+        assert np.isfinite(output(estimator, X)).all()
+
+    def test_nothing_works_before_fit(self, kind):
+        X, _ = data(kind)
+        with pytest.raises(NotFittedError):
+            output(clone(kind()), X)
+
+    @pytest.mark.parametrize(
+        ("settings", "message"),
+        [
+            ({"solver": "lbfgs"}, "solver: expected one of adam, sgd, .* got 'lbfgs'; steps over"),
+            ({"solver": "newton"}, "solver: expected one of adam, sgd"),
+            ({"hidden_layer_sizes": (0,)}, "hidden_layer_sizes: expected an integer >= 1, got 0"),
+            ({"activation": ["relu"] * 5}, "activation: expected one word or"),
+            ({"activation": "relo"}, "activation: expected one of"),
+            ({"alpha": -1}, "alpha: expected a finite number >= 0"),
+            ({"learning_rate": "fast"}, "learning_rate: expected one of constant"),
+            ({"learning_rate_init": 0}, "learning_rate_init: expected a finite number > 0"),
+            ({"batch_size": 0}, "batch_size: expected an integer >= 1"),
+            ({"max_iter": 0}, "max_iter: expected an integer >= 1"),
+            ({"tol": -1.0}, "tol: expected a finite number >= 0"),
+            ({"n_iter_no_change": 0}, "n_iter_no_change: expected an integer >= 1"),
+            ({"dropout": 1.0}, r"dropout: expected a number in \[0, 1\)"),
+            ({"l1": -1}, "l1: expected a finite number >= 0"),
+            ({"dtype": "float16"}, "dtype: expected one of float32, float64"),
+            ({"validation_fraction": 1.0, "early_stopping": True}, "validation_fraction: expected"),
+        ],
+    )
+    def test_wrong_settings_are_refused(self, kind, settings, message):
+        X, y = data(kind)
+        with pytest.raises(ValueError, match=message):
+            kind(**{"backend": BACKEND, **settings}).fit(X, y)
+
+    def test_bad_weights_are_refused(self, kind):
+        X, y = data(kind)
+        for weights in (np.full(60, -1.0), np.zeros(60), np.ones(3), np.full(60, np.nan)):
+            with pytest.raises(ValueError, match="sample_weight: expected"):
+                kind(backend=BACKEND).fit(X, y, sample_weight=weights)
