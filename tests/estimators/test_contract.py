@@ -5,14 +5,14 @@ import warnings
 
 import numpy as np
 import pytest
-from fastnn import MLPClassifier, MLPRegressor
+from fastnn import Autoencoder, MLPClassifier, MLPRegressor
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from tests.estimators.backends import BACKEND
 
-ESTIMATORS = (MLPRegressor, MLPClassifier)
+ESTIMATORS = (MLPRegressor, MLPClassifier, Autoencoder)
 # settings that change the way through the code
 VARIANTS = [
     {},
@@ -38,7 +38,7 @@ def data(kind, n=60):
     random = np.random.default_rng(5)
     X = random.normal(size=(n, 4))
     y = X[:, 0] - X[:, 1]
-    return X, {MLPRegressor: y, MLPClassifier: (y > 0).astype(int)}[kind]
+    return X, {MLPRegressor: y, MLPClassifier: (y > 0).astype(int), Autoencoder: None}[kind]
 
 
 def output(estimator, X):
