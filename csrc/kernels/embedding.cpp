@@ -18,16 +18,19 @@ void embedding_forward(Index count, Index d, const T* table, const int32_t* ids,
 
 // --- sorting -------------------------------------------------------------------------------------
 
-constexpr int kRadixBits = 11;
-constexpr Index kBuckets = Index{1} << kRadixBits;
+constexpr int kMostBits = 11;
+constexpr Index kMostBuckets = Index{1} << kMostBits;
+
+// Bits of a digit: few ids do not fill many buckets.
+int digit_bits(Index count) { return count < 1024 ? 8 : kMostBits; }
 
 // Counting costs one pass over v counters, so it pays where ids are not few.
 constexpr Index kMostCounters = 65536;
 bool counts_pay(Index count, Index v) { return v <= kMostCounters && v <= 8 * count; }
 
-int n_passes(Index v) {
+int n_passes(Index v, int bits) {
   int passes = 1;
-  while (((v - 1) >> (kRadixBits * passes)) > 0) ++passes;
+  while (((v - 1) >> (bits * passes)) > 0) ++passes;
   return passes;
 }
 
@@ -49,18 +52,21 @@ void counting_sort(Index count, Index v, const int32_t* ids, int32_t* order, int
 }
 
 // Lowest digits first; the last pass leaves the positions in order.
-void radix_sort(Index count, int passes, const int32_t* ids, int32_t* order, int32_t* scratch) {
+void radix_sort(Index count, Index v, const int32_t* ids, int32_t* order, int32_t* scratch) {
+  const int bits = digit_bits(count);
+  const int passes = n_passes(v, bits);
+  const Index buckets = Index{1} << bits;
   int32_t* counts = scratch;
-  int32_t* spare = scratch + kBuckets;
+  int32_t* spare = scratch + kMostBuckets;
   for (int pass = 0; pass < passes; ++pass) {
-    const int shift = kRadixBits * pass;
-    const auto bucket = [&](int32_t id) { return (id >> shift) & (kBuckets - 1); };
+    const int shift = bits * pass;
+    const auto bucket = [&](int32_t id) { return (id >> shift) & (buckets - 1); };
     // Passes alternate between spare and order, so that the last one writes order.
     int32_t* to = (passes - pass) % 2 == 1 ? order : spare;
     const int32_t* from = to == order ? spare : order;
-    fill_row<int32_t>(kBuckets, 0, counts);
+    fill_row<int32_t>(buckets, 0, counts);
     for (Index i = 0; i < count; ++i) ++counts[bucket(ids[i])];
-    running_sum(kBuckets, counts);
+    running_sum(buckets, counts);
     for (Index i = 0; i < count; ++i) {
       const int32_t position = pass == 0 ? static_cast<int32_t>(i) : from[i];
       to[counts[bucket(ids[position])]++] = position;
@@ -71,7 +77,7 @@ void radix_sort(Index count, int passes, const int32_t* ids, int32_t* order, int
 // Enough for any smaller count too: the last batch of an epoch may be sorted the other way.
 Index sort_scratch(Index count, Index v) {
   const Index counters = v <= kMostCounters ? v : 0;
-  return counters > kBuckets + count ? counters : kBuckets + count;
+  return counters > kMostBuckets + count ? counters : kMostBuckets + count;
 }
 
 Index sort_ids(Index count, Index v, const int32_t* ids, int32_t* order, int32_t* rows,
@@ -81,7 +87,7 @@ Index sort_ids(Index count, Index v, const int32_t* ids, int32_t* order, int32_t
   if (counts_pay(count, v)) {
     counting_sort(count, v, ids, order, scratch);
   } else {
-    radix_sort(count, n_passes(v), ids, order, scratch);
+    radix_sort(count, v, ids, order, scratch);
   }
   // The slots after the current row are written ahead and kept when the id changes.
   Index distinct = 0;

@@ -1,6 +1,6 @@
-// exp, expm1, log, log1p, erf, tanh, sin and cos as plain arithmetic, so that loops over them
-// vectorise. Within 4 units in the last place; NaN stays NaN; infinities and denormals are right.
-// Coefficients are minimax fits (Remez) made for this file.
+// exp, expm1, log, log1p, erf (as the normal distribution), tanh, sin and cos as plain arithmetic,
+// so that loops over them vectorise. Within 4 units in the last place; NaN stays NaN; infinities
+// and denormals are right. Coefficients are minimax fits (Remez) made for this file.
 #pragma once
 
 #include <cstdint>
@@ -42,7 +42,8 @@ struct Real<float> {
   static constexpr float kInf = __builtin_inff(), kNan = __builtin_nanf("");
   static constexpr float kLn2High = 0.693115234F, kLn2Low = 3.19461833e-05F;
   static constexpr float kExpLow = -104.0F, kExpHigh = 89.0F, kExpm1Low = -87.0F;
-  static constexpr float kGeluLow = -15.0F;  // gelu is zero below
+  static constexpr float kSquareHigh = 14.5F;  // exp(-x^2 / 2) is zero beyond
+  static constexpr float kGeluLow = -15.0F;    // gelu is zero below
 
   // (expm1(r) - r) / r^2 for |r| <= ln(2) / 2.
   static FASTNN_INLINE float exp_tail(float r) {
@@ -54,16 +55,15 @@ struct Real<float> {
                          -0.123839214F, 0.11874219F, -0.117931552F, 0.0691628158F);
     return f * f * (f * q - 0.5F);
   }
-  // erf(t) / t - 1 for |t| <= 1, z = t^2.
+  // erf(t) / t - 1 for |t| <= 1/2, z = t^2.
   static FASTNN_INLINE float erf_tail(float z) {
-    return poly(z, 0.128379166F, -0.37612626F, 0.112836003F, -0.0268544443F, 0.00518953474F,
-                -0.000802083407F, 7.88909529e-05F);
+    return poly(z, 0.128379166F, -0.376126081F, 0.112828352F, -0.0267579481F, 0.00471945293F);
   }
-  // exp(t^2) erfc(t) for t >= 1.
+  // exp(t^2) erfc(t) for t >= 1/2.
   static FASTNN_INLINE float scaled_erfc(float t) {
     const float u = 2.0F / (2.0F + t);
-    return u * poly(u, 0.282098025F, 0.282047004F, 0.246904016F, 0.179040372F, 0.0603419282F,
-                    0.0834475607F, -0.227063954F, 0.0937642083F);
+    return u * poly(u, 0.282077581F, 0.28255105F, 0.241676077F, 0.208869636F, -0.0421981998F,
+                    0.30131349F, -0.507072568F, 0.293256044F, -0.0604609549F);
   }
   // (sin(2 pi r) / r - 2 pi) / r^2 and (cos(2 pi r) - 1) / r^2 for |r| <= 1/8, z = r^2.
   static FASTNN_INLINE float sin_tail(float z) {
@@ -84,6 +84,7 @@ struct Real<double> {
   static constexpr double kInf = __builtin_inf(), kNan = __builtin_nan("");
   static constexpr double kLn2High = 0.6931471805592082, kLn2Low = 7.371002565167799e-13;
   static constexpr double kExpLow = -746.0, kExpHigh = 710.0, kExpm1Low = -708.0;
+  static constexpr double kSquareHigh = 38.7;
   static constexpr double kGeluLow = -39.0;
 
   static FASTNN_INLINE double exp_tail(double r) {
@@ -103,20 +104,19 @@ struct Real<double> {
     return s * (half + z * q) - half;
   }
   static FASTNN_INLINE double erf_tail(double z) {
-    return poly(z, 0.12837916709551256, -0.3761263890318355, 0.11283791670945252,
-                -0.026866170643276073, 0.005223977607422502, -0.0008548325989661416,
-                0.00012055295319730584, -1.492474465356765e-05, 1.6447517609499445e-06,
-                -1.6209175731923008e-07, 1.3722976770798816e-08, -7.801191888341914e-10);
+    return poly(z, 0.12837916709551256, -0.37612638903183476, 0.11283791670925356,
+                -0.026866170632882276, 0.005223977372828914, -0.000854829772841322,
+                0.00012053333513484928, -1.4845799367641735e-05, 1.4725264315146004e-06);
   }
   static FASTNN_INLINE double scaled_erfc(double t) {
-    const double u = 3.0 / (3.0 + t);
-    return u * poly(u, 0.18806319451956924, 0.18806319424705678, 0.1776152483782324,
-                    0.15671913980868601, 0.1271194758533678, 0.09226242573292143,
-                    0.05719815594422404, 0.024895467064733574, 0.010336057353034698,
-                    -0.03118459700953016, 0.06062142659653277, -0.17058653959292286,
-                    0.30405753274011055, -0.42320711019442814, 0.4476087881288546,
-                    -0.31663243470283237, 0.13049567283273122, -0.021180654798029646,
-                    -0.003780441121458389, 0.0015160161975151611);
+    const double u = 4.0 / (4.0 + t);
+    return u * poly(u, 0.14104739587877746, 0.1410473964201006, 0.1366396485710106,
+                    0.12782450671419326, 0.11501026956622026, 0.09907433153014733,
+                    0.08078439579936027, 0.06411989078900317, 0.03727150321949668,
+                    0.0570004056908917, -0.0675024934015373, 0.21359765842501474,
+                    -0.4087450180894566, 0.6588797466619302, -0.8491279808625353,
+                    0.8525446520346416, -0.6567032755651482, 0.36751935183477463,
+                    -0.13805225529801562, 0.03087479372068783, -0.0031049236423611073);
   }
   static FASTNN_INLINE double sin_tail(double z) {
     return poly(z, -41.34170224039968, 81.60524927596855, -76.70585970886555, 42.05868551611622,
@@ -143,19 +143,41 @@ FASTNN_INLINE T reduce_exp(T x, T& shifted) {
   return (x - n * Real<T>::kLn2High) - n * Real<T>::kLn2Low;
 }
 
+// exp(r) 2^n, n from shifted: as a product of two powers, so that overflow and denormals are right.
 template <class T>
-FASTNN_INLINE T vexp(T x) {
+FASTNN_INLINE T join_exp(T r, T shifted) {
   using R = Real<T>;
   using Bits = typename R::Bits;
-  x = x > R::kExpHigh ? R::kExpHigh : x;
-  x = x < R::kExpLow ? R::kExpLow : x;
-  T shifted;
-  const T r = reduce_exp(x, shifted);
   const T p = T(1) + (r + r * r * R::exp_tail(r));
-  // 2^n as a product of two powers, so that overflow and denormals come out right.
   const Bits biased = bit_cast<Bits>(shifted) - bit_cast<Bits>(R::kShift) + 2 * R::kBias;
   const Bits half = biased >> 1;
   return p * bit_cast<T>(half << R::kMantissa) * bit_cast<T>((biased - half) << R::kMantissa);
+}
+
+template <class T>
+FASTNN_INLINE T vexp(T x) {
+  x = x > Real<T>::kExpHigh ? Real<T>::kExpHigh : x;
+  x = x < Real<T>::kExpLow ? Real<T>::kExpLow : x;
+  T shifted;
+  const T r = reduce_exp(x, shifted);
+  return join_exp(r, shifted);
+}
+
+// exp(-x^2 / 2), with what x^2 loses by rounding: far out it is many units in the last place.
+template <class T>
+FASTNN_INLINE T vexp_square(T x) {
+  using R = Real<T>;
+  const T bound = R::kSquareHigh;
+  x = vabs(x);
+  x = x > bound ? bound : x;
+  const auto upper = ~typename R::Bits{0} << (R::kMantissa / 2 + 1);
+  const T high = bit_cast<T>(bit_cast<typename R::Bits>(x) & upper);
+  const T low = x - high;
+  const T square = x * x;
+  const T lost = ((high * high - square) + T(2) * high * low) + low * low;
+  T shifted;
+  const T r = reduce_exp(T(-0.5) * square, shifted) - T(0.5) * lost;
+  return join_exp(r, shifted);
 }
 
 // exp(x) - 1 for x <= 0.
@@ -172,61 +194,31 @@ FASTNN_INLINE T vexpm1(T x) {
   return power * p + (power - T(1));
 }
 
-// log of (1 + f) 2^e, where e comes with its bias as a float's exponent field.
-template <class T>
-FASTNN_INLINE T join_log(T f, typename Real<T>::Bits biased, T offset) {
-  using R = Real<T>;
-  const T whole = bit_cast<T>(biased | bit_cast<typename R::Bits>(R::kTwoMantissa));
-  const T e = whole - (R::kTwoMantissa + T(R::kBias)) - offset;
-  return (R::log_tail(f) + e * R::kLn2Low) + f + e * R::kLn2High;
-}
-
-// x = m 2^e with sqrt(1/2) <= m < sqrt(2): returns m, and e with its bias.
-template <class T>
-FASTNN_INLINE T split(T x, typename Real<T>::Bits& biased) {
-  using R = Real<T>;
-  using Bits = typename R::Bits;
-  const Bits one = R::kBias << R::kMantissa;
-  const Bits moved = bit_cast<Bits>(x) + (one - R::kHalfRoot);
-  biased = moved >> R::kMantissa;
-  return bit_cast<T>((moved & ((Bits{1} << R::kMantissa) - 1)) + R::kHalfRoot);
-}
-
 template <class T>
 FASTNN_INLINE T vlog(T x) {
   using R = Real<T>;
+  using Bits = typename R::Bits;
   const bool tiny = x < R::kTiny;
   const T scaled = tiny ? x * R::kTwoMantissa : x;
-  typename R::Bits biased;
-  const T m = split(scaled, biased);
-  T y = join_log(m - T(1), biased, tiny ? T(R::kMantissa) : T(0));
+  // scaled = (1 + f) 2^e with sqrt(1/2) <= 1 + f < sqrt(2); e comes with its bias.
+  const Bits moved = bit_cast<Bits>(scaled) + ((R::kBias << R::kMantissa) - R::kHalfRoot);
+  const Bits fraction = moved & ((Bits{1} << R::kMantissa) - 1);
+  const T f = bit_cast<T>(fraction + R::kHalfRoot) - T(1);
+  const T biased = bit_cast<T>((moved >> R::kMantissa) | bit_cast<Bits>(R::kTwoMantissa));
+  const T e = biased - (R::kTwoMantissa + T(R::kBias)) - (tiny ? T(R::kMantissa) : T(0));
+  T y = (R::log_tail(f) + e * R::kLn2Low) + f + e * R::kLn2High;
   y = x > 0 ? y : (x == 0 ? -R::kInf : R::kNan);
   return x < R::kInf ? y : x;
 }
 
+// log(1 + x) for 0 <= x <= 1: as log(1 + f) or ln 2 + log(1 + f), whichever has the smaller f.
 template <class T>
 FASTNN_INLINE T vlog1p(T x) {
   using R = Real<T>;
-  const T u = T(1) + x;
-  const T back = u - x;
-  const T lost = (x - (u - back)) + (T(1) - back);  // 1 + x - u exactly (Knuth)
-  typename R::Bits biased;
-  const T m = split(u, biased);
-  // lost / 2^e; beyond 2^(bias - 1) it no longer matters.
-  const auto exponent = biased < 2 * R::kBias ? 2 * R::kBias - biased : 1;
-  const T f = (m - T(1)) + lost * bit_cast<T>(exponent << R::kMantissa);
-  T y = join_log(f, biased, T(0));
-  y = x > T(-1) ? y : (x == T(-1) ? -R::kInf : R::kNan);
-  return x < R::kInf ? y : x;
-}
-
-template <class T>
-FASTNN_INLINE T verf(T x) {
-  const T t = vabs(x);
-  const T z = t * t;
-  const T inner = t + t * Real<T>::erf_tail(z);
-  const T outer = T(1) - vexp(-z) * Real<T>::scaled_erfc(t);
-  return vcopysign(t < T(1) ? inner : outer, x);
+  const bool upper = x > T(0.41421356237309505);
+  const T f = upper ? T(0.5) * (x - T(1)) : x;
+  const T y = R::log_tail(f) + (upper ? R::kLn2Low : T(0));
+  return y + f + (upper ? R::kLn2High : T(0));
 }
 
 // Share of the normal distribution below x, and its density at x.
@@ -239,11 +231,11 @@ FASTNN_INLINE Normal<T> vnormal(T x) {
   const T s = x * T(0.7071067811865476);
   const T t = vabs(s);
   const T z = t * t;
-  const T e = vexp(T(-0.5) * x * x);
+  const T e = vexp_square(x);
   const T inner = T(0.5) + T(0.5) * (s + s * Real<T>::erf_tail(z));
   const T tail = T(0.5) * e * Real<T>::scaled_erfc(t);
   const T outer = x < 0 ? tail : T(1) - tail;
-  return {t < T(1) ? inner : outer, e * T(0.3989422804014327)};
+  return {t < T(0.5) ? inner : outer, e * T(0.3989422804014327)};
 }
 
 template <class T>
