@@ -150,7 +150,8 @@ struct Kernels {
 
   // --- activity penalty ------------------------------------------------------------------------
   // penalties[m] += weight * sum over n of (l1 |x| + l2 x^2) per row;
-  // dx[m, n] = dy + weight * scale * (l1 sign(x) + 2 l2 x); dy and dx may be null together.
+  // dx[m, n] = dy + weight * scale * (l1 sign(x) + 2 l2 x); penalties may be null, dy and dx
+  // may be null together.
   void (*activity_penalty)(Index m, Index n, const T* x, T l1, T l2, const T* weights, T scale,
                            T* penalties, const T* dy, T* dx);
 };

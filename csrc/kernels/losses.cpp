@@ -173,8 +173,10 @@ void activity_penalty(Index m, Index n, const T* x, T l1, T l2, const T* weights
                       T* penalties, const T* dy, T* dx) {
   for (Index i = 0; i < m; ++i, x += n) {
     const T weight = weights != nullptr ? weights[i] : T(1);
-    penalties[i] +=
-        weight * sum_pairs(n, x, x, [l1, l2](T a, T b) { return vabs(a) * (l1 + l2 * vabs(b)); });
+    if (penalties != nullptr) {
+      penalties[i] +=
+          weight * sum_pairs(n, x, x, [l1, l2](T a, T b) { return vabs(a) * (l1 + l2 * vabs(b)); });
+    }
     if (dx == nullptr) continue;
     const T slope_1 = weight * scale * l1;
     const T slope_2 = weight * scale * T(2) * l2;
