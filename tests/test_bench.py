@@ -1,0 +1,81 @@
+"""The benches run at tiny sizes with our side alone."""
+
+import importlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench import ours, report
+from bench.contest import WORKLOADS, Contest, deviations, rows_of
+from bench.timing import Side, Timing, interleave, ratio
+
+ROOT = Path(__file__).parents[1]
+
+
+def side(name, result=(1.0,), group="", log=None):
+    def run(units):
+        if log is not None:
+            log.append(name)
+        return units
+
+    return Side(name, run, lambda: np.array(result), group)
+
+
+@pytest.mark.parametrize("workload", WORKLOADS)
+def test_every_workload_times_our_side(workload):
+    module = importlib.import_module(WORKLOADS[workload])
+    contests = list(module.contests([ours], 1, None, scale=0.02))
+    rows = [row for c in contests for row in rows_of(workload, c, 1, rounds=1, seconds=1e-4)]
+    assert {row["case"] for row in rows} == {c.case for c in contests}
+    assert all(row["per_second"] > 0 for row in rows)
+    json.dumps(rows)
+
+
+def test_rounds_take_turns_and_every_second_cycle_runs_backwards():
+    log: list[str] = []
+    sides = [side("a", log=log), side("b", log=log)]
+    timings = interleave(sides, rounds=2, seconds=0.0)
+    assert log[-4:] == ["a", "b", "b", "a"]
+    assert len(timings["a"].rates) == 2
+
+
+def test_ratio_is_the_median_over_the_rounds():
+    assert ratio(Timing((2.0, 9.0, 4.0)), Timing((1.0, 3.0, 1.0))) == 3.0
+
+
+def test_sides_that_disagree_are_not_timed():
+    contest = Contest("case", [side("a"), side("b", (1.1,)), side("c", (5.0,), group="other")])
+    with pytest.raises(ValueError, match=r"case: expected b within 0.002"):
+        deviations(contest)
+
+
+def test_nan_never_agrees():
+    with pytest.raises(ValueError, match="expected b"):
+        deviations(Contest("case", [side("a"), side("b", (np.nan,))]))
+
+
+def test_agreement_is_recorded_per_side():
+    found = deviations(Contest("case", [side("a"), side("b", (1.001,))]))
+    assert found == {"a": 0.0, "b": pytest.approx(0.001)}
+
+
+def test_report_shows_speed_ratio_and_machine(tmp_path):
+    row = {"workload": "w1", "case": "batch 32", "threads": 2, "side": "jax scan"}
+    row |= {"per_second": 1e6, "best": 1e6, "spread": 0.01, "ratio": 1.5, "ratio_best": 1.4}
+    machine = {"cpu": "A CPU", "family": "1/2", "isa": "avx2", "cores": 2, "python": "3.11"}
+    result = {"machine": machine, "versions": {"numpy": "2"}, "date": "today", "rows": [row]}
+    (tmp_path / "w1.json").write_text(json.dumps(result))
+    text = report.table(tmp_path)
+    assert "| w1 | batch 32 | 2 | jax scan | 1,000,000 /s | 1.50x | 1% |" in text
+    assert "A CPU" in text
+
+
+def test_unknown_workload_lists_the_known_ones():
+    command = [sys.executable, "-m", "bench", "w99"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "expected names of w1, w2" in done.stderr
