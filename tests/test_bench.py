@@ -79,3 +79,11 @@ def test_unknown_workload_lists_the_known_ones():
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "expected names of w1, w2" in done.stderr
+
+
+def test_kernel_benches_run():
+    pytest.importorskip("pytest_benchmark")
+    files = sorted(map(str, (ROOT / "bench" / "kernels").glob("[a-z]*.py")))
+    command = [sys.executable, "-m", "pytest", "-q", "--benchmark-disable", *files]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout

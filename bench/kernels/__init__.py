@@ -1,0 +1,1 @@
+"""Single kernels under pytest-benchmark: `pytest bench/kernels/*.py [-k avx512]`."""
