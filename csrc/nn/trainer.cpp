@@ -13,7 +13,7 @@ constexpr auto kPollEvery = std::chrono::milliseconds(20);
 constexpr double kWorkPerThread = 4e6;  // operations a step needs before a second thread pays
 constexpr int64_t kMostChunk = 64;      // rows a thread carries through the net at once
 constexpr int64_t kLeastChunk = 14;     // one register tile of rows
-constexpr int64_t kStreamedElements = 1 << 14;  // weights worth writing past the caches
+constexpr int64_t kStreamedElements = 1 << 24;  // weights that no cache holds go past them
 
 template <class T>
 std::vector<int> head_nodes(const std::vector<Head<T>>& heads) {
