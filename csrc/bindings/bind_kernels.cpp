@@ -1,5 +1,6 @@
 // _core.kernels: each kernel as a function of arrays, for tests and benches; and the lists of
 // names.
+#include <array>
 #include <pybind11/stl.h>
 
 #include <optional>
@@ -238,6 +239,22 @@ UpdateStep<T> update_step(const std::map<std::string, double>& settings) {
   return step;
 }
 
+Optimizer optimizer_kind(const std::string& optimizer) {
+  const auto kind = named<int>(optimizer_names(), optimizer, "optimizer");
+  return static_cast<Optimizer>(std::min(kind, static_cast<int>(Optimizer::kAdam)));  // adamw is adam
+}
+
+// The three slots of w; null for None.
+template <class T>
+std::array<T*, 3> slot_pointers(std::vector<Optional>& slots, const Shape& shape) {
+  check(slots.size() == 3, "slots: expected 3, got ", slots.size());
+  std::array<T*, 3> pointers{};
+  for (size_t i = 0; i < 3; ++i) {
+    pointers[i] = slots[i] ? output<T>(*slots[i], "slots", shape) : nullptr;
+  }
+  return pointers;
+}
+
 // Changes w and the slots in place.
 void update(const std::string& isa, const std::string& optimizer,
             const std::map<std::string, double>& settings, py::array& w,
@@ -245,14 +262,25 @@ void update(const std::string& isa, const std::string& optimizer,
   by_type(w, "w", [&](auto zero) {
     using T = decltype(zero);
     const Shape shape = shape_of(w);
-    check(slots.size() == 3, "slots: expected 3, got ", slots.size());
-    T* s[3];
-    for (size_t i = 0; i < 3; ++i) s[i] = slots[i] ? output<T>(*slots[i], "slots", shape) : nullptr;
-    auto kind = named<int>(optimizer_names(), optimizer, "optimizer");
-    kind = std::min(kind, static_cast<int>(Optimizer::kAdam));  // adamw is adam
-    table<T>(isa).update(static_cast<Optimizer>(kind), update_step<T>(settings), w.size(),
+    const auto s = slot_pointers<T>(slots, shape);
+    table<T>(isa).update(optimizer_kind(optimizer), update_step<T>(settings), w.size(),
                          output<T>(w, "w", shape), s[0], s[1], s[2], input<T>(g, "g", shape),
                          stream);
+  });
+}
+
+// The same for some rows, each at most once, of a table w[v, d].
+void update_rows(const std::string& isa, const std::string& optimizer,
+                 const std::map<std::string, double>& settings, const py::array& rows,
+                 py::array& w, std::vector<Optional> slots, const py::array& g) {
+  by_type(w, "w", [&](auto zero) {
+    using T = decltype(zero);
+    const auto [v, d] = matrix(w, "w");
+    const int64_t count = rows.size();
+    const auto s = slot_pointers<T>(slots, {v, d});
+    table<T>(isa).update_rows(optimizer_kind(optimizer), update_step<T>(settings), count, d,
+                              ids(rows, "rows", count, v), output<T>(w, "w", {v, d}), s[0], s[1],
+                              s[2], input<T>(g, "g", {count, d}));
   });
 }
 
@@ -296,6 +324,8 @@ void bind_kernels(py::module_& m) {
   k.def("sum_squares", &sum_squares, isa, py::arg("x"));
   k.def("activity_penalty", &activity_penalty, isa, py::arg("x"), py::arg("l1"), py::arg("l2"),
         py::arg("weights"), py::arg("scale"), py::arg("dy"));
+  k.def("update_rows", &update_rows, isa, py::arg("optimizer"), py::arg("settings"),
+        py::arg("rows"), py::arg("w"), py::arg("slots"), py::arg("g"));
   k.def("update", &update, isa, py::arg("optimizer"), py::arg("settings"), py::arg("w"),
         py::arg("slots"), py::arg("g"), py::arg("stream") = false);
   k.def("regularize", &regularize, isa, py::arg("w"), py::arg("l2"), py::arg("clip_value"),

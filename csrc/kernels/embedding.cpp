@@ -119,22 +119,42 @@ FASTNN_INLINE void sum_columns(Index count, const int32_t* order, const T* dy, I
   for (Index j = 0; j < kWidth; ++j) g[j] = total[j];
 }
 
+// The sum of one row.
 template <class T>
-void embedding_sum(Index count, Index d, const int32_t* order, const T* dy, Index lddy, T* g) {
-  if (count == 1) return copy_row(d, dy + order[0] * lddy, g);
+FASTNN_INLINE void sum_lookups(Index count, Index d, const int32_t* order, const T* dy, T* g) {
+  if (count == 1) return copy_row(d, dy + order[0] * d, g);
   Index p = 0;
   for (; p + 4 * kBlock<T> <= d; p += 4 * kBlock<T>)
-    sum_columns<T, 4 * kBlock<T>>(count, order, dy + p, lddy, g + p);
+    sum_columns<T, 4 * kBlock<T>>(count, order, dy + p, d, g + p);
   for (; p + kBlock<T> <= d; p += kBlock<T>)
-    sum_columns<T, kBlock<T>>(count, order, dy + p, lddy, g + p);
+    sum_columns<T, kBlock<T>>(count, order, dy + p, d, g + p);
   if (p == d) return;
   T total[kBlock<T>] = {}, copy[kBlock<T>];
   for (Index i = 0; i < count; ++i) {
-    const T* row = open(dy + order[i] * lddy + p, d - p, copy);
+    const T* row = open(dy + order[i] * d + p, d - p, copy);
 #pragma omp simd
     for (Index j = 0; j < kBlock<T>; ++j) total[j] += row[j];
   }
   close(g + p, d - p, total);
+}
+
+template <class T>
+void embedding_sums(Index count, Index d, const int32_t* starts, const int32_t* order, const T* dy,
+                    T* g) {
+  if (d == 1) {
+    for (Index r = 0; r < count; ++r) {
+      T total = dy[order[starts[r]]];
+      for (Index i = starts[r] + 1; i < starts[r + 1]; ++i) total += dy[order[i]];
+      g[r] = total;
+    }
+    return;
+  }
+  const Index last = starts[count];
+  for (Index r = 0; r < count; ++r) {
+    for (Index i = starts[r]; i < starts[r + 1]; ++i)
+      if (i + kAhead < last) prefetch_row(d, dy + order[i + kAhead] * d);
+    sum_lookups(starts[r + 1] - starts[r], d, order + starts[r], dy, g + r * d);
+  }
 }
 
 // --- bags ----------------------------------------------------------------------------------------
@@ -265,7 +285,7 @@ void add_embedding(Kernels<T>& table) {
   table.embedding_forward = embedding_forward<T>;
   table.sort_ids = sort_ids;
   table.sort_scratch = sort_scratch;
-  table.embedding_sum = embedding_sum<T>;
+  table.embedding_sums = embedding_sums<T>;
   table.bag_forward = bag_forward<T>;
   table.bag_backward = bag_backward<T>;
 }

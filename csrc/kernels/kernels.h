@@ -110,8 +110,12 @@ struct Kernels {
   Index (*sort_ids)(Index count, Index v, const int32_t* ids, int32_t* order, int32_t* rows,
                     int32_t* starts, int32_t* scratch);
   Index (*sort_scratch)(Index count, Index v);
-  // g[d] = sum over i < count of dy[order[i], :], in that order.
-  void (*embedding_sum)(Index count, Index d, const int32_t* order, const T* dy, Index lddy, T* g);
+  // g[r, d] = sum over starts[r] <= i < starts[r + 1] of dy[order[i], d], in that order, r < count.
+  void (*embedding_sums)(Index count, Index d, const int32_t* starts, const int32_t* order,
+                         const T* dy, T* g);
+  // update for the rows rows[0..count) of a table (and of its slots), with gradients g[count, d].
+  void (*update_rows)(Optimizer kind, const UpdateStep<T>& step, Index count, Index d,
+                      const int32_t* rows, T* w, T* s0, T* s1, T* s2, const T* g);
   // y[m, d] = combination of the k rows ids[m, k] of each bag, weights[m, k] or null; ids equal to
   // padding are left out; an empty bag gives zeros. mean divides by the sum of weights, sqrtn by
   // the root of the sum of squared weights (1 each without weights); max takes no weights and

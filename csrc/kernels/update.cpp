@@ -1,6 +1,10 @@
 // One optimizer step on a piece of a parameter, with decay, penalties and clipping fused in.
 #include "kernels/update.h"
 
+#include <type_traits>
+
+#include "kernels/rows.h"
+
 namespace fastnn::FASTNN_ISA {
 namespace {
 
@@ -111,12 +115,74 @@ void run(const UpdateStep<T>& given, Index count, const Arrays<T>& at, bool stre
   if (stream) fence();
 }
 
-template <class T, class Rule>
-void run(const UpdateStep<T>& step, Index count, const Arrays<T>& at, bool stream) {
-  if (Extras<T>::needed(step)) {
-    run<T, Rule, true>(step, count, at, stream);
-  } else {
-    run<T, Rule, false>(step, count, at, stream);
+// Rows of one number each: a block of rows is collected, updated and put back.
+template <class T, class Rule, bool kExtras>
+void run_numbers(const UpdateStep<T>& step, Index count, const int32_t* rows,
+                 const Arrays<T>& at) {
+  const Extras<T> extras(step);
+  T w[kBlock<T>], s0[kBlock<T>], s1[kBlock<T>], s2[kBlock<T>], g[kBlock<T>];
+  for (Index i = 0; i < count; i += kBlock<T>) {
+    const Index n = count - i < kBlock<T> ? count - i : kBlock<T>;
+    for (Index j = 0; j < kBlock<T>; ++j) {
+      const Index row = rows[i + (j < n ? j : 0)];
+      w[j] = at.w[row];
+      if constexpr (Rule::kSlots & 1) s0[j] = at.s0[row];
+      if constexpr (Rule::kSlots & 2) s1[j] = at.s1[row];
+      if constexpr (Rule::kSlots & 4) s2[j] = at.s2[row];
+      g[j] = at.g[i + (j < n ? j : 0)];
+    }
+    update_block<T, Rule, kExtras>(step, extras, w, w, s0, s1, s2, g);
+    for (Index j = 0; j < n; ++j) {
+      const Index row = rows[i + j];
+      at.w[row] = w[j];
+      if constexpr (Rule::kSlots & 1) at.s0[row] = s0[j];
+      if constexpr (Rule::kSlots & 2) at.s1[row] = s1[j];
+      if constexpr (Rule::kSlots & 4) at.s2[row] = s2[j];
+    }
+  }
+}
+
+constexpr Index kRowsAhead = 4;  // rows between a prefetch and its use
+
+template <class T, class Rule, bool kExtras>
+void run_rows(const UpdateStep<T>& given, Index count, Index d, const int32_t* rows,
+              const Arrays<T>& at) {
+  if (d == 1) return run_numbers<T, Rule, kExtras>(given, count, rows, at);
+  for (Index i = 0; i < count; ++i) {
+    if (i + kRowsAhead < count) {
+      const Index next = rows[i + kRowsAhead] * d;
+      prefetch_row(d, at.w + next);
+      if constexpr (Rule::kSlots & 1) prefetch_row(d, at.s0 + next);
+      if constexpr (Rule::kSlots & 2) prefetch_row(d, at.s1 + next);
+      if constexpr (Rule::kSlots & 4) prefetch_row(d, at.s2 + next);
+    }
+    const Index from = rows[i] * d;
+    const auto slot = [from](T* s) { return s == nullptr ? s : s + from; };
+    run<T, Rule, kExtras>(given, d, {at.w + from, slot(at.s0), slot(at.s1), slot(at.s2),
+                                     at.g + i * d}, false);
+  }
+}
+
+// Calls body(rule, extras) with the rule and whether the step has extras, as types.
+template <class T, class Body>
+void with_rule(Optimizer kind, const UpdateStep<T>& step, const Arrays<T>& at, Body body) {
+  const auto call = [&](auto rule) {
+    Extras<T>::needed(step) ? body(rule, std::true_type()) : body(rule, std::false_type());
+  };
+  switch (kind) {
+    case Optimizer::kSgd:
+      return at.s0 != nullptr ? call(Sgd()) : call(PlainSgd());
+    case Optimizer::kAdagrad:
+      return call(Adagrad());
+    case Optimizer::kRmsprop:
+      if (step.centered) {
+        return at.s1 != nullptr ? call(RmspropOf<true, true>()) : call(RmspropOf<false, true>());
+      }
+      return at.s1 != nullptr ? call(RmspropOf<true, false>()) : call(RmspropOf<false, false>());
+    case Optimizer::kAdam:
+      return call(Adam());
+    case Optimizer::kCount:
+      return;
   }
 }
 
@@ -125,24 +191,18 @@ void update(Optimizer kind, const UpdateStep<T>& step, Index count, T* w, T* s0,
             const T* g, bool stream) {
   const Arrays<T> at{w, s0, s1, s2, g};
   stream = stream && reinterpret_cast<uintptr_t>(w) % sizeof(T) == 0;
-  switch (kind) {
-    case Optimizer::kSgd:
-      return s0 != nullptr ? run<T, Sgd>(step, count, at, stream)
-                           : run<T, PlainSgd>(step, count, at, stream);
-    case Optimizer::kAdagrad:
-      return run<T, Adagrad>(step, count, at, stream);
-    case Optimizer::kRmsprop:
-      if (step.centered) {
-        return s1 != nullptr ? run<T, RmspropOf<true, true>>(step, count, at, stream)
-                             : run<T, RmspropOf<false, true>>(step, count, at, stream);
-      }
-      return s1 != nullptr ? run<T, RmspropOf<true, false>>(step, count, at, stream)
-                           : run<T, RmspropOf<false, false>>(step, count, at, stream);
-    case Optimizer::kAdam:
-      return run<T, Adam>(step, count, at, stream);
-    case Optimizer::kCount:
-      return;
-  }
+  with_rule(kind, step, at, [&](auto rule, auto extras) {
+    run<T, decltype(rule), decltype(extras)::value>(step, count, at, stream);
+  });
+}
+
+template <class T>
+void update_rows(Optimizer kind, const UpdateStep<T>& step, Index count, Index d,
+                 const int32_t* rows, T* w, T* s0, T* s1, T* s2, const T* g) {
+  const Arrays<T> at{w, s0, s1, s2, g};
+  with_rule(kind, step, at, [&](auto rule, auto extras) {
+    run_rows<T, decltype(rule), decltype(extras)::value>(step, count, d, rows, at);
+  });
 }
 
 template <class T>
@@ -157,6 +217,7 @@ void regularize(Index count, const T* w, T l2, T clip_value, T* g) {
 template <class T>
 void add_update(Kernels<T>& table) {
   table.update = update<T>;
+  table.update_rows = update_rows<T>;
   table.regularize = regularize<T>;
 }
 template void add_update(Kernels<float>& table);

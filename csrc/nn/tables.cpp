@@ -5,6 +5,8 @@
 namespace fastnn {
 namespace {
 
+constexpr int64_t kBlockRows = 32;  // rows of a table summed before they are updated
+
 template <class T>
 int64_t bound_of(const Network<T>& network, int ids_node, int64_t rows) {
   const int64_t vocabulary = network.values[static_cast<size_t>(ids_node)].vocabulary;
@@ -12,6 +14,17 @@ int64_t bound_of(const Network<T>& network, int ids_node, int64_t rows) {
 }
 
 }  // namespace
+
+void gather_ids(const int32_t* ids, const int32_t* rows, int64_t count, int64_t width,
+                int32_t* to) {
+  if (rows == nullptr) {
+    std::copy_n(ids, count * width, to);
+  } else if (width == 1) {
+    for (int64_t i = 0; i < count; ++i) to[i] = ids[rows[i]];
+  } else {
+    for (int64_t i = 0; i < count; ++i) std::copy_n(ids + rows[i] * width, width, to + i * width);
+  }
+}
 
 template <class T>
 Tables<T>::Tables(const Network<T>& network, int64_t rows, bool store_gradients) {
@@ -54,10 +67,7 @@ void Tables<T>::sort(size_t which, const Kernels<T>& kernels,
   const auto* source = static_cast<const int32_t*>(inputs[static_cast<size_t>(ids.input)]);
   const int64_t k = ids.lookups;
   int32_t* own = ids.ids.data();
-  for (int64_t i = 0; i < count; ++i) {
-    const int32_t* from = source + (rows != nullptr ? rows[i] : first + i) * k;
-    for (int64_t j = 0; j < k; ++j) own[i * k + j] = from[j];
-  }
+  gather_ids(source + (rows != nullptr ? 0 : first * k), rows, count, k, own);
   ids.count = count * k;
   ids.distinct = kernels.sort_ids(ids.count, ids.bound, own, ids.order.data(), ids.rows.data(),
                                   ids.starts.data(), ids.scratch.data());
@@ -79,48 +89,83 @@ typename Tables<T>::Range Tables<T>::share(const Table<T>& table, int part, int 
   return {begin, part + 1 == parts ? ids.distinct : cut(ids.count * (part + 1) / parts)};
 }
 
-// Calls visit(slot, row, n, order) for each row of the range: slot numbers the stored sums, order
-// are the n lookups of the row. Padding is no row.
+// Gradients of the rows at range.begin .. range.end: distinct ids, or rows of the table when every
+// row is updated (zeros for those without a lookup). The padding's is zero.
 template <class T>
-template <class Visit>
-void Tables<T>::visit(const Table<T>& table, Range range, Visit visit) const {
+void Tables<T>::sum(const Kernels<T>& kernels, const Memory<T>& memory, const Table<T>& table,
+                    Range range, T* g) const {
   const SortedIds& ids = sorted_[table.sorted];
-  const int32_t* rows = ids.rows.data();
   const int32_t* starts = ids.starts.data();
   const int32_t* order = ids.order.data();
+  const T* dy = table.layer->lookup_gradients(memory);
   if (!table.use.every_row) {
-    for (int64_t r = range.begin; r < range.end; ++r) {
-      if (rows[r] == table.use.padding) continue;
-      visit(r, rows[r], starts[r + 1] - starts[r], order + starts[r]);
-    }
+    kernels.embedding_sums(range.end - range.begin, table.d, starts + range.begin, order, dy, g);
     return;
   }
-  int64_t r = std::lower_bound(rows, rows + ids.distinct, static_cast<int32_t>(range.begin)) - rows;
-  for (int64_t row = range.begin; row < range.end; ++row) {
-    const bool touched = r < ids.distinct && rows[r] == row;
-    const bool summed = touched && row != table.use.padding;
-    visit(row, row, summed ? starts[r + 1] - starts[r] : 0, order + (summed ? starts[r] : 0));
-    if (touched) ++r;
+  std::fill_n(g, (range.end - range.begin) * table.d, T{0});
+  const int32_t* rows = ids.rows.data();
+  for (int64_t r = std::lower_bound(rows, rows + ids.distinct, range.begin) - rows;
+       r < ids.distinct && rows[r] < range.end; ++r) {
+    if (rows[r] == table.use.padding) continue;
+    kernels.embedding_sums(1, table.d, starts + r, order, dy, g + (rows[r] - range.begin) * table.d);
+  }
+}
+
+// One optimizer step on the rows of a range, whose gradients are g.
+template <class T>
+void Tables<T>::step_rows(const Kernels<T>& kernels, const OptimizerPlan& plan,
+                          const UpdateStep<T>& step, const Table<T>& table, Range range,
+                          const T* g) const {
+  Parameter<T>& p = *table.parameter;
+  T* slots[3];
+  for (int i = 0; i < 3; ++i) slots[i] = p.slots[i].size() > 0 ? p.slots[i].data() : nullptr;
+  if (!table.use.every_row) {
+    const int32_t* rows = sorted_[table.sorted].rows.data() + range.begin;
+    kernels.update_rows(plan.kind, step, range.end - range.begin, table.d, rows, p.value.data(),
+                        slots[0], slots[1], slots[2], g);
+    return;
+  }
+  const int64_t from = range.begin * table.d;
+  for (T*& slot : slots) slot = slot == nullptr ? nullptr : slot + from;
+  kernels.update(plan.kind, step, (range.end - range.begin) * table.d, p.value.data() + from,
+                 slots[0], slots[1], slots[2], g, false);
+}
+
+// Calls visit(range) for blocks of a part's rows; the row of the padding, which is not updated
+// unless every row is, lies in none of them.
+template <class T>
+template <class Visit>
+void Tables<T>::for_blocks(const Table<T>& table, int part, int parts, Visit visit) const {
+  const Range all = share(table, part, parts);
+  const SortedIds& ids = sorted_[table.sorted];
+  int64_t padding = -1;
+  if (table.use.padding >= 0 && !table.use.every_row) {
+    const int32_t* rows = ids.rows.data();
+    const int32_t* found = std::lower_bound(rows, rows + ids.distinct, table.use.padding);
+    if (found != rows + ids.distinct && *found == table.use.padding) padding = found - rows;
+  }
+  for (int64_t begin = all.begin; begin < all.end;) {
+    if (begin == padding) {
+      ++begin;
+      continue;
+    }
+    int64_t end = std::min(begin + kBlockRows, all.end);
+    if (begin < padding && padding < end) end = padding;
+    visit(Range{begin, end});
+    begin = end;
   }
 }
 
 template <class T>
 void Tables<T>::update(const Kernels<T>& kernels, const Memory<T>& memory,
-                       const OptimizerPlan& plan, const UpdateStep<T>& step, int part, int parts,
-                       T* g) {
-  for (Table<T>& table : tables_) {
-    const T* dy = table.layer->lookup_gradients(memory);
-    Parameter<T>& p = *table.parameter;
-    UpdateStep<T> own = step;
-    own.l1 = static_cast<T>(p.l1);
-    own.l2 = static_cast<T>(p.l2);
-    const int64_t d = table.d;
-    visit(table, share(table, part, parts), [&](int64_t, int64_t row, int64_t n, const int32_t* order) {
-      kernels.embedding_sum(n, d, order, dy, d, g);
-      T* slots[3];
-      for (int i = 0; i < 3; ++i) slots[i] = p.slots[i].size() > 0 ? p.slots[i].data() + row * d : nullptr;
-      kernels.update(plan.kind, own, d, p.value.data() + row * d, slots[0], slots[1], slots[2], g,
-                     false);
+                       const OptimizerPlan& plan, UpdateStep<T> step, int part, int parts,
+                       T* g) const {
+  for (const Table<T>& table : tables_) {
+    step.l1 = static_cast<T>(table.parameter->l1);
+    step.l2 = static_cast<T>(table.parameter->l2);
+    for_blocks(table, part, parts, [&](Range range) {
+      sum(kernels, memory, table, range, g);
+      step_rows(kernels, plan, step, table, range, g);
     });
   }
 }
@@ -129,15 +174,18 @@ template <class T>
 void Tables<T>::store(const Kernels<T>& kernels, const Memory<T>& memory, bool penalized, int part,
                       int parts) {
   for (Table<T>& table : tables_) {
-    const T* dy = table.layer->lookup_gradients(memory);
     const Parameter<T>& p = *table.parameter;
+    const T l2 = penalized ? static_cast<T>(p.l2) : T{0};
+    const int32_t* rows = sorted_[table.sorted].rows.data();
     const int64_t d = table.d;
-    visit(table, share(table, part, parts), [&](int64_t slot, int64_t row, int64_t n, const int32_t* order) {
-      T* g = table.sums.data() + slot * d;
-      kernels.embedding_sum(n, d, order, dy, d, g);
-      const T l2 = penalized ? static_cast<T>(p.l2) : T{0};
-      kernels.regularize(d, p.value.data() + row * d, l2, T{0}, g);
-      table.squares.data()[slot] = kernels.sum_squares(d, g);
+    for_blocks(table, part, parts, [&](Range range) {
+      sum(kernels, memory, table, range, table.sums.data() + range.begin * d);
+      for (int64_t r = range.begin; r < range.end; ++r) {
+        const int64_t row = table.use.every_row ? r : rows[r];
+        T* g = table.sums.data() + r * d;
+        kernels.regularize(d, p.value.data() + row * d, l2, T{0}, g);
+        table.squares.data()[r] = kernels.sum_squares(d, g);
+      }
     });
   }
 }
@@ -146,29 +194,22 @@ template <class T>
 double Tables<T>::squared_norm(size_t which) const {
   const Table<T>& table = tables_[which];
   double sum = 0;
-  visit(table, share(table, 0, 1), [&](int64_t slot, int64_t, int64_t, const int32_t*) {
-    sum += table.squares.data()[slot];
+  for_blocks(table, 0, 1, [&](Range range) {
+    for (int64_t r = range.begin; r < range.end; ++r) sum += table.squares.data()[r];
   });
   return sum;
 }
 
 template <class T>
-void Tables<T>::apply(const Kernels<T>& kernels, const OptimizerPlan& plan,
-                      const UpdateStep<T>& step, const std::vector<double>& scales, int part,
-                      int parts) {
+void Tables<T>::apply(const Kernels<T>& kernels, const OptimizerPlan& plan, UpdateStep<T> step,
+                      const std::vector<double>& scales, int part, int parts) const {
+  step.l2 = 0;  // already in the stored gradients
   for (size_t i = 0; i < tables_.size(); ++i) {
-    Table<T>& table = tables_[i];
-    Parameter<T>& p = *table.parameter;
-    UpdateStep<T> own = step;
-    own.l1 = static_cast<T>(p.l1);
-    own.l2 = 0;  // already in the stored gradient
-    own.gradient_scale = static_cast<T>(scales[i]);
-    const int64_t d = table.d;
-    visit(table, share(table, part, parts), [&](int64_t slot, int64_t row, int64_t, const int32_t*) {
-      T* slots[3];
-      for (int s = 0; s < 3; ++s) slots[s] = p.slots[s].size() > 0 ? p.slots[s].data() + row * d : nullptr;
-      kernels.update(plan.kind, own, d, p.value.data() + row * d, slots[0], slots[1], slots[2],
-                     table.sums.data() + slot * d, false);
+    const Table<T>& table = tables_[i];
+    step.l1 = static_cast<T>(table.parameter->l1);
+    step.gradient_scale = static_cast<T>(scales[i]);
+    for_blocks(table, part, parts, [&](Range range) {
+      step_rows(kernels, plan, step, table, range, table.sums.data() + range.begin * table.d);
     });
   }
 }
@@ -176,16 +217,19 @@ void Tables<T>::apply(const Kernels<T>& kernels, const OptimizerPlan& plan,
 template <class T>
 void Tables<T>::scatter(size_t which, T* gradient) const {
   const Table<T>& table = tables_[which];
-  visit(table, share(table, 0, 1), [&](int64_t slot, int64_t row, int64_t, const int32_t*) {
-    const T* sum = table.sums.data() + slot * table.d;
-    std::copy(sum, sum + table.d, gradient + row * table.d);
+  const int32_t* rows = sorted_[table.sorted].rows.data();
+  for_blocks(table, 0, 1, [&](Range range) {
+    for (int64_t r = range.begin; r < range.end; ++r) {
+      const int64_t row = table.use.every_row ? r : rows[r];
+      std::copy_n(table.sums.data() + r * table.d, table.d, gradient + row * table.d);
+    }
   });
 }
 
 template <class T>
-int64_t Tables<T>::widest() const {
+int64_t Tables<T>::scratch() const {
   int64_t most = 0;
-  for (const Table<T>& table : tables_) most = std::max(most, table.d);
+  for (const Table<T>& table : tables_) most = std::max(most, kBlockRows * table.d);
   return most;
 }
 

@@ -29,6 +29,9 @@ struct Table {
   Buffer<double> squares;      // likewise, squared norms
 };
 
+// to[count, width] = the rows `rows` of ids[.., width], or its first ones when rows is null.
+void gather_ids(const int32_t* ids, const int32_t* rows, int64_t count, int64_t width, int32_t* to);
+
 template <class T>
 class Tables {
  public:
@@ -41,30 +44,34 @@ class Tables {
   void sort(size_t which, const Kernels<T>& kernels, const std::vector<const void*>& inputs,
             const int32_t* rows, int64_t first, int64_t count);
 
-  // Part `part` of `parts` of every table: gradients summed and applied; g holds one row.
+  // Part `part` of `parts` of every table: gradients summed and applied; g holds scratch().
   void update(const Kernels<T>& kernels, const Memory<T>& memory, const OptimizerPlan& plan,
-              const UpdateStep<T>& step, int part, int parts, T* g);
+              UpdateStep<T> step, int part, int parts, T* g) const;
 
   // The same in two halves, for clipping by a norm; scales by parameter come between. Coupled L2
   // joins the stored sums when penalized.
   void store(const Kernels<T>& kernels, const Memory<T>& memory, bool penalized, int part, int parts);
   double squared_norm(size_t table) const;
-  void apply(const Kernels<T>& kernels, const OptimizerPlan& plan, const UpdateStep<T>& step,
-             const std::vector<double>& scales, int part, int parts);
+  void apply(const Kernels<T>& kernels, const OptimizerPlan& plan, UpdateStep<T> step,
+             const std::vector<double>& scales, int part, int parts) const;
 
   // Adds the stored sums of a table into a dense gradient.
   void scatter(size_t table, T* gradient) const;
 
   const std::vector<Table<T>>& tables() const { return tables_; }
-  int64_t widest() const;
+  int64_t scratch() const;  // elements one thread needs
 
  private:
   struct Range {
     int64_t begin, end;
   };
   Range share(const Table<T>& table, int part, int parts) const;
+  void sum(const Kernels<T>& kernels, const Memory<T>& memory, const Table<T>& table, Range range,
+           T* g) const;
+  void step_rows(const Kernels<T>& kernels, const OptimizerPlan& plan, const UpdateStep<T>& step,
+                 const Table<T>& table, Range range, const T* g) const;
   template <class Visit>
-  void visit(const Table<T>& table, Range range, Visit visit) const;
+  void for_blocks(const Table<T>& table, int part, int parts, Visit visit) const;
 
   std::vector<SortedIds> sorted_;
   std::vector<Table<T>> tables_;

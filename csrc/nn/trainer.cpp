@@ -85,7 +85,7 @@ void Trainer<T>::prepare_threads(int threads) {
   }
   if (static_cast<int>(scratch_.size()) < threads) scratch_.resize(static_cast<size_t>(threads));
   const int64_t needed =
-      std::max({tile_elements_, tables_.widest(), network_.scratch(std::max(chunk_, kMostChunk))});
+      std::max({tile_elements_, tables_.scratch(), network_.scratch(std::max(chunk_, kMostChunk))});
   for (Buffer<T>& buffer : scratch_) buffer.reserve(needed);
   double total = 0;
   for (const Tile& tile : tiles_) total += tile.cost;
@@ -194,11 +194,8 @@ void Trainer<T>::gather(const Examples<T>& examples, const Step& step, int64_t f
                          to + first * width);
   };
   const auto whole = [&](const void* from, int64_t width, int32_t* to) {
-    const auto* source = static_cast<const int32_t*>(from) + base * width;
-    for (int64_t i = 0; i < count; ++i) {
-      const int32_t* row = source + (rows != nullptr ? rows[i] : i) * width;
-      std::copy_n(row, width, to + (first + i) * width);
-    }
+    gather_ids(static_cast<const int32_t*>(from) + base * width, rows, count, width,
+               to + first * width);
   };
   for (size_t i = 0; i < network_.inputs.size(); ++i) {
     const int node = network_.inputs[i];
