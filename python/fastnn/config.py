@@ -39,4 +39,4 @@ def _instruction_sets() -> str:
         from fastnn import _core
     except ImportError:
         return "none (the core is not built)"
-    return f"{_core.isa()} of {', '.join(_core.available())}"
+    return f"{_core.instruction_set()} of {', '.join(_core.instruction_sets())}"
