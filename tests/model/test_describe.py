@@ -12,6 +12,7 @@ from fastnn import schedules as s
 from fastnn.description import Description
 
 L: Any = layers
+make_loss: Any = losses.BinaryCrossentropy
 REFUSED = [
     (lambda: L.Dense(0), ValueError, "units: expected an integer >= 1, got 0"),
     (lambda: L.Dense(-3), ValueError, "units: expected an integer >= 1, got -3"),
@@ -65,7 +66,7 @@ REFUSED = [
     (lambda: Input(3, vocabulary=4), ValueError, "vocabulary: expected None for dtype float32"),
     (lambda: losses.Huber(0), ValueError, "delta: expected a finite number > 0, got 0"),
     (
-        lambda: losses.BinaryCrossentropy(**{"from_logits": "yes"}),
+        lambda: make_loss(from_logits="yes"),
         TypeError,
         "from_logits: expected True or False, got str",
     ),
