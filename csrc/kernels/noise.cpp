@@ -89,7 +89,7 @@ void dropout(const NoiseKey& key, Index first, Index m, Index n, T rate, const T
     T u[kNumbers];
 #pragma omp simd
     for (Index j = 0; j < kNumbers; ++j) u[j] = to_uniform<T>(words[j]);
-    map(count, x + at, u, y + at, [=](T a, T b) { return b >= rate ? a * factor : T(0); });
+    map(count, x + at, u, y + at, [=](T a, T b) { return a * (b >= rate ? factor : T(0)); });
   });
 }
 
