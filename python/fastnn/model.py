@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 
@@ -59,6 +59,8 @@ class Model:
     array([[0.],
            [0.]], dtype=float32)
     """
+
+    kind: ClassVar[str] = "Model"
 
     def __init__(
         self,

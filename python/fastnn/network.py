@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -44,6 +45,8 @@ class Network:
         self.inputs, self.outputs = list(inputs), list(outputs)
         self.values = graph.trace(inputs, outputs)
         nodes, positions = graph.lower(inputs, outputs)
+        if weights is not None:
+            _check_sizes(nodes, weights)
         make_engine, uniform, normal = _backend(backend)
         self.engine = make_engine(nodes, positions, dtype)
         self._dtype = dtype
@@ -115,3 +118,44 @@ def _backend(name: str) -> tuple[Any, Any, Any]:
 def _vocabulary(node: graph.Node) -> int | None:
     bound = node.config.get("vocabulary")
     return bound if isinstance(bound, int) else None
+
+
+def _check_sizes(nodes: Sequence[graph.Node], weights: Mapping[str, Array]) -> None:
+    """Refuse nodes whose parameters are not of the weights' shapes, before memory is taken."""
+    shapes: list[tuple[int, ...]] = []
+    wanted: dict[str, tuple[int, ...]] = {}
+    for node in nodes:
+        sources = [shapes[i] for i in node.inputs]
+        shape, parameters = _sizes(node, sources)
+        shapes.append(shape)
+        wanted.update({f"{node.name}/{key}": size for key, size in parameters.items()})
+    if odd := sorted(set(wanted) ^ set(weights)):
+        raise check.wrong_value(
+            "weights", "the parameters of the graph", f"a difference in {odd[0]}"
+        )
+    for name, size in wanted.items():
+        if weights[name].shape != size:
+            raise check.wrong_value(f"weights[{name!r}]", f"shape {size}", weights[name].shape)
+
+
+def _sizes(
+    node: graph.Node, sources: Sequence[tuple[int, ...]]
+) -> tuple[tuple[int, ...], dict[str, tuple[int, ...]]]:
+    """Return the row shape and the shapes of the parameters of a node of docs/design.md."""
+    config: Mapping[str, Any] = node.config
+    first = sources[0] if sources else ()
+    if node.kind in {"input", "reshape"}:
+        return config["shape"], {}
+    if node.kind == "dense":
+        units = config["units"]
+        bias = {"bias": (units,)} if config["use_bias"] else {}
+        return (*first[:-1], units), {"kernel": (*first[-1:], units), **bias}
+    if node.kind in {"embedding", "embedding_bag"}:
+        table = config["input_dim"], config["output_dim"]
+        row = first if node.kind == "embedding" else ()
+        return (*row, table[1]), {"embeddings": table}
+    if node.kind == "dot":
+        return (*first[:-1], 1), {}
+    if node.kind == "concatenate":
+        return (*first[:-1], sum(shape[-1] for shape in sources)), {}
+    return ((math.prod(first),) if node.kind == "flatten" else first), {}

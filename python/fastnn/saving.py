@@ -22,13 +22,19 @@ if TYPE_CHECKING:
     from fastnn.model import Model
 
 Array = NDArray[Any]
+
+# What reading a description that `describe` did not write may end in, beside ValueError.
+_DAMAGE = (
+    *(KeyError, TypeError, AttributeError, IndexError),
+    *(OverflowError, MemoryError, RecursionError),
+)
 Content = tuple[dict[str, Any], dict[str, Array]]
 
 
 def describe(model: Model) -> Content:
     """Return all that a model is: settings, weights, and where its training stands."""
     description: dict[str, Any] = {
-        "class": type(model).__name__,
+        "class": model.kind,
         "name": model.name,
         "backend": model.backend,
         "dtype": model.dtype,
@@ -68,7 +74,7 @@ def rebuild(
     from fastnn.sequential import Sequential
 
     kinds: dict[str, type[Model]] = {"Model": Model, "Sequential": Sequential}
-    kind = kinds.get(description.get("class", ""), Model)
+    kind = kinds[check.choice("class", str(description.get("class")), kinds)]
     model = kind.__new__(kind)
     restore(model, description, arrays, backend)
     return model
@@ -90,7 +96,7 @@ def restore(
             if model.built:
                 _set_state(model.network.engine, _part(arrays, "state/"))
         model.progress = _progress(description["progress"])
-    except (KeyError, TypeError, AttributeError, IndexError, OverflowError, MemoryError) as error:
+    except _DAMAGE as error:
         got = f"a damaged one ({type(error).__name__}: {error})"
         raise check.wrong_value("description", "that of a model", got) from None
 

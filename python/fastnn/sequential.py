@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 
@@ -39,6 +39,8 @@ class Sequential(Model):
     >>> model.predict([[0.5]]).shape
     (1, 1)
     """
+
+    kind: ClassVar[str] = "Sequential"
 
     def __init__(
         self,

@@ -1,6 +1,7 @@
 """Saved models: they go on as if nothing had happened, and damage is refused."""
 
 import copy
+import json
 import pickle
 
 import numpy as np
@@ -116,7 +117,8 @@ DAMAGE = [
     (("graph", "calls", 3, 0), -1),
     (("graph", "calls", 3), 5),
     (("graph", "layers", 3, "output_dim"), 4),
-    (("graph", "layers", 3, "output_dim"), 10**15),
+    (("graph", "layers", 3, "output_dim"), 10**11),
+    (("graph", "layers", 2, "shape"), [10**12]),
     (("graph", "layers", 3, "type"), "Evil"),
     (("graph", "outputs"), []),
     (("graph", "inputs"), [0]),
@@ -137,6 +139,34 @@ def test_a_description_that_no_model_has_is_refused(towers, path, value):
     change(description, *path, value=value)
     with pytest.raises(ValueError, match=": expected "):
         saving.rebuild(description, arrays)
+
+
+def places(description, path=()):
+    """Yield the path of every value inside a description."""
+    items = description.items() if isinstance(description, dict) else enumerate(description)
+    for key, value in items:
+        yield (*path, key)
+        if isinstance(value, dict | list):
+            yield from places(value, (*path, key))
+
+
+NUMBERS = [0, -1, 3, 2**40, 2**70, 0.5, 1e300, True]
+JUNK = [*NUMBERS, "", "x", "Dense", [], [0], [[0, [0]]], {}, {"type": "L2"}, {"type": "Dense"}]
+
+
+def test_a_description_changed_anywhere_loads_or_is_refused(towers, random):
+    description, arrays = saving.describe(towers)
+    text = json.dumps(description)
+    paths = list(places(description))
+    refused = 0
+    for _ in range(300):
+        bad = json.loads(text)
+        change(bad, *paths[random.integers(len(paths))], value=JUNK[random.integers(len(JUNK))])
+        try:
+            saving.rebuild(bad, arrays)
+        except ValueError:
+            refused += 1
+    assert refused > 100
 
 
 @pytest.mark.parametrize(
