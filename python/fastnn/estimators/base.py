@@ -227,6 +227,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         common: dict[str, Any] = {"weight_decay": decay, "clipnorm": self.clipnorm}
         if solver == "sgd":
             nesterov = check.flag("nesterovs_momentum", self.nesterovs_momentum)
+            # without momentum there is nothing to look ahead along
+            nesterov = nesterov and self.momentum != 0
             return SGD(rate, momentum=self.momentum, nesterov=nesterov, **common)
         common["epsilon"] = self.epsilon
         if solver == "adagrad":

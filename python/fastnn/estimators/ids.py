@@ -38,12 +38,13 @@ class Ids:
 
     def __init__(self, argument: str, given: Any) -> None:
         ids = _checked(argument, given)
+        self._family = _family(ids)
         self._places: dict[Any, int] | None = None
-        if _is_number(ids):
+        if self._family != "objects":
             self.labels: Array = np.unique(ids)
             return
         words = list(dict.fromkeys(ids.tolist()))
-        self._places = {word: place for place, word in enumerate(words, 1)}
+        self._places = {word: n for n, word in enumerate(words, 1)}
         self.labels = np.empty(len(words), object)
         self.labels[:] = words
         if ids.dtype != object:
@@ -55,7 +56,7 @@ class Ids:
     def positions(self, argument: str, given: Any) -> NDArray[np.int32]:
         """Return the positions (n,) of ids, 0 for unknown ones."""
         ids = _checked(argument, given)
-        if len(ids) and _is_number(ids) != (self._places is None):
+        if len(ids) and _family(ids) != self._family:
             expected = f"ids like those of fit ({self.labels.dtype})"
             raise check.wrong_type(argument, expected, f"dtype {ids.dtype}")
         if self._places is not None:
@@ -68,30 +69,27 @@ class Ids:
         """Return the position of one id, 0 if it is unknown."""
         single = np.empty(1, object)
         single[0] = given
-        return int(self.positions(argument, np.array([given]) if _is_plain(given) else single)[0])
+        if isinstance(given, str | int | float | np.generic):
+            single = np.array([given])
+        return int(self.positions(argument, single)[0])
 
 
 def _checked(argument: str, given: Any) -> Array:
-    """Return ids as an array (n,) without missing ones."""
+    """Return ids as an array (n,) without missing ones; Python numbers get a dtype of their own."""
     ids = data.one_dimensional(argument, given)
-    if ids.dtype == object and len(ids) and all(_is_plain(item) for item in ids):
-        kinds = {isinstance(item, str) for item in ids}
-        if kinds == {False}:
+    if ids.dtype == object:
+        if len(ids) and all(isinstance(item, int | float) for item in ids):
             ids = np.array(ids.tolist())
-    missing = (
-        np.array([item is None or item != item for item in ids])
-        if (ids.dtype == object)
-        else ids != ids
-    )
+        missing = np.array([item is None or item != item for item in ids], bool)
+    else:
+        missing = ids != ids
     if missing.any():
         row = int(missing.argmax())
         raise check.wrong_value(argument, "ids", f"{ids[row]} at row {row}")
     return ids
 
 
-def _is_number(ids: Array) -> bool:
-    return ids.dtype.kind in "iufb"
-
-
-def _is_plain(item: Any) -> bool:
-    return isinstance(item, str | int | float | np.integer | np.floating)
+def _family(ids: Array) -> str:
+    """Return what the ids are; those of one family compare with each other."""
+    kind = ids.dtype.kind
+    return "numbers" if kind in "iufb" else "times" if kind in "mM" else "objects"
