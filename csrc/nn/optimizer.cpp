@@ -65,7 +65,6 @@ OptimizerPlan plan_optimizer(const Spec& spec) {
   plan.global_clip_norm = positive_or_none(spec, "global_clipnorm");
   check((plan.clip_value > 0) + (plan.clip_norm > 0) + (plan.global_clip_norm > 0) <= 1,
         "optimizer: expected at most one of clipvalue, clipnorm and global_clipnorm, got several");
-  check(!plan.nesterov || plan.momentum > 0, "nesterov: expected momentum above 0, got 0");
   name_slots(plan);
   return plan;
 }
