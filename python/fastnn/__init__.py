@@ -3,42 +3,75 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fastnn import (
+        callbacks,
+        datasets,
+        initializers,
+        layers,
+        losses,
+        optimizers,
+        regularizers,
+        schedules,
+    )
+    from fastnn.config import show_config
+    from fastnn.estimators import Autoencoder, MLPClassifier, MLPRegressor, RatingRecommender
+    from fastnn.graph import Input
+    from fastnn.model import Model
+    from fastnn.saving import load
+    from fastnn.sequential import Sequential
+    from fastnn.threads import get_num_threads, set_num_threads
 
 __version__ = "0.1.0"
 
-# Public names by the module that holds them; "" marks modules. Each is imported when first used.
-_HOMES = {
-    "": (
-        "callbacks",
-        "datasets",
-        "functional",
-        "initializers",
-        "layers",
-        "losses",
-        "optimizers",
-        "regularizers",
-        "schedules",
-    ),
-    "graph": ("Input",),
-    "model": ("Model",),
-    "sequential": ("Sequential",),
-    "saving": ("load",),
-    "estimators": ("Autoencoder", "MLPClassifier", "MLPRegressor", "RatingRecommender"),
-    "threads": ("get_num_threads", "set_num_threads"),
-    "config": ("show_config",),
-}
-_HOME = {name: home for home, names in _HOMES.items() for name in names}
+__all__ = [
+    "Autoencoder",
+    "Input",
+    "MLPClassifier",
+    "MLPRegressor",
+    "Model",
+    "RatingRecommender",
+    "Sequential",
+    "__version__",
+    "callbacks",
+    "datasets",
+    "functional",
+    "get_num_threads",
+    "initializers",
+    "layers",
+    "load",
+    "losses",
+    "optimizers",
+    "regularizers",
+    "schedules",
+    "set_num_threads",
+    "show_config",
+]
 
-__all__ = sorted([*_HOME, "__version__"])
+# Homes of the public names, imported when a name is first used; the imports above tell type
+# checkers and editors of them. The other names are modules.
+_HOMES = {
+    "Autoencoder": "estimators",
+    "Input": "graph",
+    "MLPClassifier": "estimators",
+    "MLPRegressor": "estimators",
+    "Model": "model",
+    "RatingRecommender": "estimators",
+    "Sequential": "sequential",
+    "get_num_threads": "threads",
+    "load": "saving",
+    "set_num_threads": "threads",
+    "show_config": "config",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
+    if name not in __all__:
         raise AttributeError(f"module 'fastnn' has no attribute {name!r}")
-    home = _HOME[name]
-    module = importlib.import_module(f"fastnn.{home or name}")
-    found = getattr(module, name) if home else module
+    module = importlib.import_module(f"fastnn.{_HOMES.get(name, name)}")
+    found = getattr(module, name) if name in _HOMES else module
     globals()[name] = found
     return found
 

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+_LARGEST = 2**63 - 1  # of any size or count; the core counts in 64 bits
+
 
 def wrong_value(argument: str, expected: str, got: object, remedy: str = "") -> ValueError:
     """Return the error for a value that is out of range, of a wrong shape or unknown."""
@@ -34,7 +36,7 @@ def integer(argument: str, value: object, minimum: int = 0, maximum: int | None 
     if isinstance(value, bool) or not hasattr(value, "__index__"):
         raise wrong_type(argument, f"an integer {limits}", value)
     found = operator.index(value)
-    if found < minimum or (maximum is not None and found > maximum):
+    if not minimum <= found <= (_LARGEST if maximum is None else maximum):
         raise wrong_value(argument, f"an integer {limits}", found)
     return found
 

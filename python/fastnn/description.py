@@ -64,6 +64,7 @@ class Description:
 
 
 def _kinds(kind: type[D]) -> Iterator[type[D]]:
-    yield kind
+    if not kind.__name__.startswith("_"):
+        yield kind
     for child in kind.__subclasses__():
         yield from _kinds(child)

@@ -84,7 +84,7 @@ class Model:
         self.seed = check.integer("seed", drawn, 0, 2**64 - 1)
         self.goal: Goal | None = None
         self.progress = training.Progress()
-        self.history: History | None = None
+        self.history = History()
         self.stop_training = False
         self._turn = training.Turn()
         self._examples: Examples | None = None

@@ -2,6 +2,7 @@
 
 import pickle
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from tests.estimators.backends import BACKEND
 
 ESTIMATORS = (MLPRegressor, MLPClassifier, Autoencoder)
 # settings that change the way through the code
-VARIANTS = [
+VARIANTS: list[dict[str, Any]] = [
     {},
     {"solver": "sgd", "learning_rate": "adaptive", "learning_rate_init": 0.05, "clipnorm": 1.0},
     {"hidden_layer_sizes": (32, 16), "activation": "leaky_relu", "solver": "adamw", "l1": 1e-5},

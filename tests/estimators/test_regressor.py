@@ -1,4 +1,5 @@
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
@@ -74,7 +75,8 @@ def test_training_follows_scikit_learn(outputs, settings):
 def test_diabetes_is_learnt_about_as_well_as_by_scikit_learn():
     X, y = load_diabetes(return_X_y=True)
     X, y = StandardScaler().fit_transform(X), (y - y.mean()) / y.std()
-    settings = {"hidden_layer_sizes": (16,), "max_iter": 60, "random_state": 0, "alpha": 1.0}
+    settings: dict[str, Any] = {"hidden_layer_sizes": (16,), "max_iter": 60, "random_state": 0}
+    settings["alpha"] = 1.0
     ours, theirs = (
         cross_val_score(estimator, X, y, cv=5).mean()
         for estimator in (MLPRegressor(backend=BACKEND, **settings), Peer(**settings))

@@ -78,6 +78,31 @@ def test_tables_and_their_columns_are_taken(library):
     assert data.convert_ids("x", frame["b"], (), 5).tolist() == [2, 4]
 
 
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
+def test_missing_values_of_tables_are_told(library):
+    module = pytest.importorskip(library)
+    make = module.table if library == "pyarrow" else module.DataFrame
+    with pytest.raises(
+        ValueError, match="x: expected finite numbers, got nan at row 1, column 'b'"
+    ):
+        data.convert_floats("x", make({"a": [1.0, 2.0], "b": [2, None]}), (2,), "float32")
+    with pytest.raises(TypeError, match="x: expected integer ids, got dtype float64"):
+        data.convert_ids("x", make({"b": [2, None]})["b"], (), 5)
+
+
+def test_nullable_columns_without_nulls_are_taken():
+    pandas = pytest.importorskip("pandas")
+    column = pandas.Series([1, 2], dtype="Int64")
+    assert data.convert_ids("x", column, (), 5).tolist() == [1, 2]
+    frame = pandas.DataFrame({"a": column, "b": pandas.Series([0.5, 1.5], dtype="Float32")})
+    assert data.convert_floats("x", frame, (2,), "float32").tolist() == [[1, 0.5], [2, 1.5]]
+
+
+def test_tensors_are_taken():
+    torch = pytest.importorskip("torch")
+    check_floats(data.convert_floats("x", torch.tensor([[1, 2], [3, 4]]), (2,), "float32"))
+
+
 def test_a_column_of_a_table_is_named():
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({"age": [1.0, 2.0], "town": ["x", "y"]})

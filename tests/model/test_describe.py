@@ -13,6 +13,7 @@ from fastnn.description import Description
 
 L: Any = layers
 make_loss: Any = losses.BinaryCrossentropy
+make_model: Any = Model
 REFUSED = [
     (lambda: L.Dense(0), ValueError, "units: expected an integer >= 1, got 0"),
     (lambda: L.Dense(-3), ValueError, "units: expected an integer >= 1, got -3"),
@@ -258,7 +259,7 @@ BAD_GRAPHS = [
         "inputs: expected one or more different values",
     ),
     (
-        lambda: Model(3, L.Dense(1)(a)),
+        lambda: make_model(3, L.Dense(1)(a)),
         TypeError,
         "inputs: expected values made by Input or a layer",
     ),

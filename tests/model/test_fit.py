@@ -425,7 +425,7 @@ def test_training_needs_a_goal(backend, table):
 
 def test_a_chain_takes_layers_only():
     with pytest.raises(TypeError, match="layers: expected layers, or an Input and layers, got int"):
-        Sequential([3])
+        Sequential([3])  # type: ignore[list-item]
     with pytest.raises(ValueError, match="layers: expected at least one layer, got none"):
         Sequential(backend="numpy").predict([[1.0]])
     model = Sequential([Input(2), layers.Dense(1)], backend="numpy")
