@@ -250,7 +250,7 @@ class Model:
         watching = watchers.checked(callbacks)
         if check.integer("verbose", verbose, 0, 1):
             watching.append(watchers.ProgressBar())
-        with self._turn.taken():
+        with self._turn.taken(), training.kept_true(self):
             examples = self._convert(x, y, sample_weight)
             pace = self._pace(len(examples), batch_size, shuffle, n_jobs)
             validation = None
@@ -295,7 +295,7 @@ class Model:
         """
         n = check.integer("n", n, 1)
         total = None if total_steps is None else check.integer("total_steps", total_steps, 1)
-        with self._turn.taken():
+        with self._turn.taken(), training.kept_true(self):
             if x is not None:
                 self._examples = self._convert(x, y, sample_weight)
             if self._examples is None:

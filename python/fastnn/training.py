@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Progress:
     """Where training stands: the epoch, the steps done in it and in all, and what cuts it."""
 
@@ -34,11 +34,15 @@ class Progress:
     rows: int = 0
     batch_size: int = 0
 
-    def finish_epoch(self) -> None:
-        """Move to the start of the next epoch unless there already."""
-        if self.step_in_epoch:
-            self.epoch += 1
-            self.step_in_epoch = 0
+    def at_epoch_start(self) -> Progress:
+        """Return the start of the next epoch, or this one where it has just begun."""
+        return replace(self, epoch=self.epoch + 1, step_in_epoch=0) if self.step_in_epoch else self
+
+    def after(self, steps: int) -> Progress:
+        """Return where training stands some steps later."""
+        later = replace(self, step_in_epoch=self.step_in_epoch + steps, step=self.step + steps)
+        over = later.step_in_epoch * self.batch_size >= self.rows
+        return later.at_epoch_start() if over else later
 
 
 @dataclass(frozen=True)
@@ -84,21 +88,21 @@ def fit(
     callbacks: Sequence[Callback],
 ) -> History:
     """Run epochs, tell the callbacks, and return the record."""
-    progress, history = model.progress, History()
-    progress.finish_epoch()
+    history = History()
+    model.progress = model.progress.at_epoch_start()
     model.history, model.stop_training = history, False
     steps = pace.steps(len(examples))
-    start, total = progress.step, steps * epochs
+    start, total = model.progress.step, steps * epochs
     begun: list[Callback] = []
     try:
         for callback in callbacks:
             callback.on_train_begin(model, epochs)
             begun.append(callback)
         for _ in range(epochs):
-            epoch, clock = progress.epoch, time.perf_counter()
+            epoch, clock = model.progress.epoch, time.perf_counter()
             for callback in callbacks:
                 callback.on_epoch_begin(model, epoch)
-            rates = _rates(model, progress.step - start, steps, total)
+            rates = _rates(model, model.progress.step - start, steps, total)
             logs = model.name_results(run(model, examples, pace, rates))
             if validation is not None:
                 found = model.evaluate_examples(validation, pace)
@@ -125,23 +129,23 @@ def steps(
     if total is None and getattr(schedule, "per_fit", False):
         expected = f"the number of steps that {schedule!r} spans"
         raise check.wrong_value("total_steps", expected, "None")
-    progress, found = model.progress, []
-    per_epoch = pace.steps(len(examples))
-    if (progress.rows, progress.batch_size) != (len(examples), pace.batch_size):
-        progress.finish_epoch()
+    if (model.progress.rows, model.progress.batch_size) != (len(examples), pace.batch_size):
+        model.progress = model.progress.at_epoch_start()
+    per_epoch, found = pace.steps(len(examples)), []
     while n > 0:
-        part = min(n, per_epoch - progress.step_in_epoch)
-        rates = _rates(model, progress.step, part, total or 0)
+        part = min(n, per_epoch - model.progress.step_in_epoch)
+        rates = _rates(model, model.progress.step, part, total or 0)
         found.append(run(model, examples, pace, rates))
         n -= part
     return _merged(found)
 
 
 def run(model: Model, examples: Examples, pace: Pace, rates: Array) -> dict[str, Any]:
-    """Run steps of one epoch on the engine and keep `progress` true, whatever happens."""
-    progress, engine = model.progress, model.network.engine
-    progress.rows, progress.batch_size = len(examples), pace.batch_size
+    """Run steps of one epoch on the engine."""
+    engine = model.network.engine
+    model.progress = replace(model.progress, rows=len(examples), batch_size=pace.batch_size)
     before = snapshot(model) if model.backend == "numpy" else None
+    at = model.progress
     try:
         result: dict[str, Any] = engine.train(
             examples.inputs,
@@ -150,30 +154,37 @@ def run(model: Model, examples: Examples, pace: Pace, rates: Array) -> dict[str,
             pace.batch_size,
             pace.shuffle,
             model.seed,
-            progress.epoch,
-            progress.step_in_epoch,
+            at.epoch,
+            at.step_in_epoch,
             rates,
             pace.threads,
             None,
         )
     except BaseException:
-        if before is not None:
+        if before is not None:  # NumPy may have been stopped in the middle of a step
             restore(model, before)
-        else:
-            _advance(progress, int(engine.state()["step"]) - progress.step)
         raise
-    epoch, step = progress.epoch, progress.step_in_epoch + result["steps"]
-    _advance(progress, result["steps"])
+    model.progress = at.after(result["steps"])
     if result["diverged"]:
         raise ValueError(
-            f"loss: became nan at epoch {epoch}, step {step}; "
+            f"loss: became nan at epoch {at.epoch}, step {at.step_in_epoch + result['steps']}; "
             "try a smaller learning_rate or scaled inputs"
         )
     if result["interrupted"]:
         raise result.get("exception") or KeyboardInterrupt
-    if step == pace.steps(len(examples)):
-        progress.finish_epoch()
     return result
+
+
+@contextmanager
+def kept_true(model: Model) -> Iterator[None]:
+    """Bring `model.progress` to what the engine has done, wherever an interrupt came."""
+    try:
+        yield
+    except BaseException:
+        if model.built and model.goal is not None:
+            done = int(model.network.engine.state()["step"]) - model.progress.step
+            model.progress = model.progress.after(done) if done else model.progress
+        raise
 
 
 def snapshot(model: Model) -> tuple[list[Array], dict[str, Array]]:
@@ -215,11 +226,6 @@ def _rates(model: Model, fit_step: int, n: int, total: int) -> Array:
     optimizer = model.goal.optimizer
     per_fit = getattr(optimizer.learning_rate, "per_fit", False)
     return optimizer.rates(fit_step if per_fit else model.progress.step, n, total)
-
-
-def _advance(progress: Progress, steps: int) -> None:
-    progress.step_in_epoch += steps
-    progress.step += steps
 
 
 def _merged(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
