@@ -1,0 +1,166 @@
+"""
+The C++ core of fastnn; private, used through the Python modules.
+"""
+
+import collections.abc
+import typing
+
+import numpy
+import numpy.typing
+
+from . import kernels
+
+__all__: list[str] = [
+    "Engine",
+    "Engine32",
+    "Engine64",
+    "activations",
+    "default_threads",
+    "epoch_order",
+    "instruction_set",
+    "instruction_sets",
+    "kernels",
+    "layer_kinds",
+    "losses",
+    "metrics",
+    "optimizers",
+    "random_normal",
+    "random_uniform",
+    "set_threads",
+]
+
+class Engine32:
+    def __init__(
+        self,
+        nodes: list,
+        outputs: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex],
+    ) -> None: ...
+    def compile(
+        self,
+        losses: list,
+        loss_weights: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex],
+        optimizer: typing.Any,
+        metrics: collections.abc.Sequence[collections.abc.Sequence[str]],
+    ) -> None: ...
+    def evaluate(
+        self,
+        inputs: collections.abc.Sequence[numpy.ndarray],
+        targets: collections.abc.Sequence[numpy.ndarray],
+        weights: numpy.ndarray | None,
+        batch_size: typing.SupportsInt | typing.SupportsIndex = 0,
+        threads: typing.SupportsInt | typing.SupportsIndex = 0,
+    ) -> dict: ...
+    def get(self, name: str) -> numpy.typing.NDArray[numpy.float32]: ...
+    def gradients(
+        self,
+        inputs: collections.abc.Sequence[numpy.ndarray],
+        targets: collections.abc.Sequence[numpy.ndarray],
+        weights: numpy.ndarray | None,
+    ) -> tuple[float, dict[str, numpy.typing.NDArray[numpy.float32]]]: ...
+    def parameters(self) -> list[tuple[str, tuple]]: ...
+    def predict(
+        self,
+        inputs: collections.abc.Sequence[numpy.ndarray],
+        batch_size: typing.SupportsInt | typing.SupportsIndex = 0,
+        threads: typing.SupportsInt | typing.SupportsIndex = 0,
+    ) -> list[numpy.typing.NDArray[numpy.float32]]: ...
+    def set(self, name: str, array: numpy.ndarray) -> None: ...
+    def set_state(self, state: dict) -> None: ...
+    def shapes(self) -> list[tuple]: ...
+    def state(self) -> dict: ...
+    def train(
+        self,
+        inputs: collections.abc.Sequence[numpy.ndarray],
+        targets: collections.abc.Sequence[numpy.ndarray],
+        weights: numpy.ndarray | None,
+        batch_size: typing.SupportsInt | typing.SupportsIndex,
+        shuffle: bool,
+        seed: typing.SupportsInt | typing.SupportsIndex,
+        epoch: typing.SupportsInt | typing.SupportsIndex,
+        first_step: typing.SupportsInt | typing.SupportsIndex,
+        rates: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex],
+        threads: typing.SupportsInt | typing.SupportsIndex = 0,
+        poll: typing.Any = None,
+    ) -> dict: ...
+
+class Engine64:
+    def __init__(
+        self,
+        nodes: list,
+        outputs: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex],
+    ) -> None: ...
+    def compile(
+        self,
+        losses: list,
+        loss_weights: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex],
+        optimizer: typing.Any,
+        metrics: collections.abc.Sequence[collections.abc.Sequence[str]],
+    ) -> None: ...
+    def evaluate(
+        self,
+        inputs: collections.abc.Sequence[numpy.ndarray],
+        targets: collections.abc.Sequence[numpy.ndarray],
+        weights: numpy.ndarray | None,
+        batch_size: typing.SupportsInt | typing.SupportsIndex = 0,
+        threads: typing.SupportsInt | typing.SupportsIndex = 0,
+    ) -> dict: ...
+    def get(self, name: str) -> numpy.typing.NDArray[numpy.float64]: ...
+    def gradients(
+        self,
+        inputs: collections.abc.Sequence[numpy.ndarray],
+        targets: collections.abc.Sequence[numpy.ndarray],
+        weights: numpy.ndarray | None,
+    ) -> tuple[float, dict[str, numpy.typing.NDArray[numpy.float64]]]: ...
+    def parameters(self) -> list[tuple[str, tuple]]: ...
+    def predict(
+        self,
+        inputs: collections.abc.Sequence[numpy.ndarray],
+        batch_size: typing.SupportsInt | typing.SupportsIndex = 0,
+        threads: typing.SupportsInt | typing.SupportsIndex = 0,
+    ) -> list[numpy.typing.NDArray[numpy.float64]]: ...
+    def set(self, name: str, array: numpy.ndarray) -> None: ...
+    def set_state(self, state: dict) -> None: ...
+    def shapes(self) -> list[tuple]: ...
+    def state(self) -> dict: ...
+    def train(
+        self,
+        inputs: collections.abc.Sequence[numpy.ndarray],
+        targets: collections.abc.Sequence[numpy.ndarray],
+        weights: numpy.ndarray | None,
+        batch_size: typing.SupportsInt | typing.SupportsIndex,
+        shuffle: bool,
+        seed: typing.SupportsInt | typing.SupportsIndex,
+        epoch: typing.SupportsInt | typing.SupportsIndex,
+        first_step: typing.SupportsInt | typing.SupportsIndex,
+        rates: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex],
+        threads: typing.SupportsInt | typing.SupportsIndex = 0,
+        poll: typing.Any = None,
+    ) -> dict: ...
+
+def Engine(nodes: typing.Any, outputs: typing.Any, dtype: str = "float32") -> typing.Any: ...
+def activations() -> list[str]: ...
+def default_threads() -> int: ...
+def epoch_order(
+    seed: typing.SupportsInt | typing.SupportsIndex,
+    epoch: typing.SupportsInt | typing.SupportsIndex,
+    n: typing.SupportsInt | typing.SupportsIndex,
+) -> numpy.typing.NDArray[numpy.int32]: ...
+def instruction_set() -> str: ...
+def instruction_sets() -> list[str]: ...
+def layer_kinds() -> list[str]: ...
+def losses() -> list[str]: ...
+def metrics() -> list[str]: ...
+def optimizers() -> list[str]: ...
+def random_normal(
+    seed: typing.SupportsInt | typing.SupportsIndex,
+    stream: typing.SupportsInt | typing.SupportsIndex,
+    n: typing.SupportsInt | typing.SupportsIndex,
+) -> numpy.typing.NDArray[numpy.float64]: ...
+def random_uniform(
+    seed: typing.SupportsInt | typing.SupportsIndex,
+    stream: typing.SupportsInt | typing.SupportsIndex,
+    n: typing.SupportsInt | typing.SupportsIndex,
+) -> numpy.typing.NDArray[numpy.float64]: ...
+def set_threads(threads: typing.SupportsInt | typing.SupportsIndex) -> None: ...
+
+__version__: str = "0.1.0"

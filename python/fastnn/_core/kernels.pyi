@@ -1,0 +1,203 @@
+"""
+One function per kernel; isa names its table.
+"""
+
+import collections.abc
+import typing
+
+import numpy
+import numpy.typing
+
+__all__: list[str] = [
+    "activation_backward",
+    "activation_forward",
+    "activity_penalty",
+    "add",
+    "bag_backward",
+    "bag_forward",
+    "column_sums",
+    "copy_columns",
+    "dense_backward_inputs",
+    "dense_backward_weights",
+    "dense_forward",
+    "dot_backward",
+    "dot_forward",
+    "dropout",
+    "embedding_forward",
+    "embedding_sums",
+    "epoch_order",
+    "gather_rows",
+    "gaussian_noise",
+    "loss",
+    "metric",
+    "multiply",
+    "random_normal",
+    "random_uniform",
+    "regularize",
+    "scale",
+    "softmax_backward",
+    "softmax_forward",
+    "sort_ids",
+    "sum",
+    "sum_squares",
+    "update",
+    "update_rows",
+]
+
+def activation_backward(
+    isa: str,
+    x: numpy.ndarray,
+    y: numpy.ndarray,
+    dy: numpy.ndarray,
+    out: numpy.ndarray,
+    activation: str,
+) -> None: ...
+def activation_forward(isa: str, x: numpy.ndarray, out: numpy.ndarray, activation: str) -> None: ...
+def activity_penalty(
+    isa: str,
+    x: numpy.ndarray,
+    l1: typing.SupportsFloat | typing.SupportsIndex,
+    l2: typing.SupportsFloat | typing.SupportsIndex,
+    weights: numpy.ndarray | None,
+    scale: typing.SupportsFloat | typing.SupportsIndex,
+    dy: numpy.ndarray,
+) -> tuple[numpy.ndarray, numpy.ndarray]: ...
+def add(isa: str, a: numpy.ndarray, b: numpy.ndarray, out: numpy.ndarray) -> None: ...
+def bag_backward(
+    isa: str,
+    mode: str,
+    v: numpy.ndarray,
+    ids: numpy.ndarray,
+    padding: typing.SupportsInt | typing.SupportsIndex,
+    weights: numpy.ndarray | None,
+    chosen: numpy.ndarray,
+    y: numpy.ndarray,
+    dy: numpy.ndarray,
+) -> tuple[numpy.ndarray, numpy.ndarray]: ...
+def bag_forward(
+    isa: str,
+    mode: str,
+    v: numpy.ndarray,
+    ids: numpy.ndarray,
+    padding: typing.SupportsInt | typing.SupportsIndex,
+    weights: numpy.ndarray | None,
+) -> tuple[numpy.ndarray, numpy.ndarray]: ...
+def column_sums(isa: str, x: numpy.ndarray) -> numpy.ndarray: ...
+def copy_columns(isa: str, x: numpy.ndarray, out: numpy.ndarray) -> None: ...
+def dense_backward_inputs(isa: str, dy: numpy.ndarray, w: numpy.ndarray) -> numpy.ndarray: ...
+def dense_backward_weights(
+    isa: str,
+    x: numpy.ndarray,
+    dy: numpy.ndarray,
+    begin: typing.SupportsInt | typing.SupportsIndex = 0,
+    end: typing.SupportsInt | typing.SupportsIndex | None = None,
+) -> numpy.ndarray: ...
+def dense_forward(
+    isa: str,
+    x: numpy.ndarray,
+    w: numpy.ndarray,
+    b: numpy.ndarray | None,
+    activation: str = "identity",
+) -> numpy.ndarray: ...
+def dot_backward(
+    isa: str, a: numpy.ndarray, b: numpy.ndarray, dy: numpy.ndarray
+) -> tuple[numpy.ndarray, numpy.ndarray]: ...
+def dot_forward(isa: str, a: numpy.ndarray, b: numpy.ndarray) -> numpy.ndarray: ...
+def dropout(
+    isa: str,
+    x: numpy.ndarray,
+    amount: typing.SupportsFloat | typing.SupportsIndex,
+    seed: typing.SupportsInt | typing.SupportsIndex,
+    step: typing.SupportsInt | typing.SupportsIndex,
+    stream: typing.SupportsInt | typing.SupportsIndex,
+    first: typing.SupportsInt | typing.SupportsIndex = 0,
+) -> numpy.ndarray: ...
+def embedding_forward(isa: str, v: numpy.ndarray, ids: numpy.ndarray) -> numpy.ndarray: ...
+def embedding_sums(
+    isa: str, starts: numpy.ndarray, order: numpy.ndarray, dy: numpy.ndarray
+) -> numpy.ndarray: ...
+def epoch_order(
+    isa: str,
+    seed: typing.SupportsInt | typing.SupportsIndex,
+    epoch: typing.SupportsInt | typing.SupportsIndex,
+    n: typing.SupportsInt | typing.SupportsIndex,
+) -> numpy.typing.NDArray[numpy.int32]: ...
+def gather_rows(isa: str, x: numpy.ndarray, rows: numpy.ndarray | None) -> numpy.ndarray: ...
+def gaussian_noise(
+    isa: str,
+    x: numpy.ndarray,
+    amount: typing.SupportsFloat | typing.SupportsIndex,
+    seed: typing.SupportsInt | typing.SupportsIndex,
+    step: typing.SupportsInt | typing.SupportsIndex,
+    stream: typing.SupportsInt | typing.SupportsIndex,
+    first: typing.SupportsInt | typing.SupportsIndex = 0,
+) -> numpy.ndarray: ...
+def loss(
+    isa: str,
+    kind: str,
+    z: numpy.ndarray,
+    target: numpy.ndarray,
+    weights: numpy.ndarray | None,
+    scale: typing.SupportsFloat | typing.SupportsIndex = 1.0,
+    delta: typing.SupportsFloat | typing.SupportsIndex = 1.0,
+) -> tuple[numpy.ndarray, numpy.ndarray]: ...
+def metric(
+    isa: str,
+    kind: str,
+    z: numpy.ndarray,
+    target: numpy.ndarray,
+    weights: numpy.ndarray | None,
+    threshold: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> numpy.ndarray: ...
+def multiply(isa: str, a: numpy.ndarray, b: numpy.ndarray, out: numpy.ndarray) -> None: ...
+def random_normal(
+    isa: str,
+    seed: typing.SupportsInt | typing.SupportsIndex,
+    stream: typing.SupportsInt | typing.SupportsIndex,
+    n: typing.SupportsInt | typing.SupportsIndex,
+) -> numpy.typing.NDArray[numpy.float64]: ...
+def random_uniform(
+    isa: str,
+    seed: typing.SupportsInt | typing.SupportsIndex,
+    stream: typing.SupportsInt | typing.SupportsIndex,
+    n: typing.SupportsInt | typing.SupportsIndex,
+) -> numpy.typing.NDArray[numpy.float64]: ...
+def regularize(
+    isa: str,
+    w: numpy.ndarray,
+    l2: typing.SupportsFloat | typing.SupportsIndex,
+    clip_value: typing.SupportsFloat | typing.SupportsIndex,
+    g: numpy.ndarray,
+) -> None: ...
+def scale(
+    isa: str,
+    x: numpy.ndarray,
+    factor: typing.SupportsFloat | typing.SupportsIndex,
+    offset: typing.SupportsFloat | typing.SupportsIndex,
+    out: numpy.ndarray,
+) -> None: ...
+def softmax_backward(isa: str, y: numpy.ndarray, dy: numpy.ndarray) -> numpy.ndarray: ...
+def softmax_forward(isa: str, x: numpy.ndarray) -> numpy.ndarray: ...
+def sort_ids(
+    isa: str, ids: numpy.ndarray, v: typing.SupportsInt | typing.SupportsIndex
+) -> tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray]: ...
+def sum(isa: str, x: numpy.ndarray) -> float: ...
+def sum_squares(isa: str, x: numpy.ndarray) -> float: ...
+def update(
+    isa: str,
+    optimizer: str,
+    settings: collections.abc.Mapping[str, typing.SupportsFloat | typing.SupportsIndex],
+    w: numpy.ndarray,
+    slots: collections.abc.Sequence[numpy.ndarray | None],
+    g: numpy.ndarray,
+    stream: bool = False,
+) -> None: ...
+def update_rows(
+    isa: str,
+    optimizer: str,
+    settings: collections.abc.Mapping[str, typing.SupportsFloat | typing.SupportsIndex],
+    rows: numpy.ndarray,
+    w: numpy.ndarray,
+    slots: collections.abc.Sequence[numpy.ndarray | None],
+    g: numpy.ndarray,
+) -> None: ...
