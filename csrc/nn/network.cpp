@@ -164,7 +164,7 @@ void Arena<T>::plan_values(const Network<T>& network, bool training) {
     }
     memory.edges[node].assign(layer->sources.size(), nullptr);
     if (layer->alias()) {
-      aliases_.push_back(static_cast<int>(node));
+      aliases_.emplace_back(node, static_cast<size_t>(layer->sources[0]));
     } else {
       memory.values[node] = take(width);
     }
@@ -174,15 +174,12 @@ void Arena<T>::plan_values(const Network<T>& network, bool training) {
       memory.marks[node] = whole_pieces_.back().data();
     }
   }
-  follow_aliases(network);
+  follow_aliases();
 }
 
 template <class T>
-void Arena<T>::follow_aliases(const Network<T>& network) {
-  for (int alias : aliases_) {
-    const auto node = static_cast<size_t>(alias);
-    memory.values[node] = memory.values[static_cast<size_t>(network.layers[node]->sources[0])];
-  }
+void Arena<T>::follow_aliases() {
+  for (const auto& [node, source] : aliases_) memory.values[node] = memory.values[source];
 }
 
 template <class T>
@@ -191,6 +188,7 @@ void Arena<T>::set_input(int node, const void* rows, bool ids) {
     memory.ids[static_cast<size_t>(node)] = static_cast<const int32_t*>(rows);
   } else {
     memory.values[static_cast<size_t>(node)] = const_cast<T*>(static_cast<const T*>(rows));
+    follow_aliases();
   }
 }
 

@@ -61,14 +61,14 @@ class Arena {
   void plan_values(const Network<T>& network, bool training);
   void plan_gradients(const Network<T>& network, const std::vector<int>& heads);
   T* take(int64_t elements);
-  void follow_aliases(const Network<T>& network);
+  void follow_aliases();
 
   int64_t rows_;
   std::vector<Buffer<T>> pieces_;
   std::vector<Buffer<int32_t>> whole_pieces_;
   std::vector<T*> head_gradients_;
   std::vector<std::vector<T*>> merged_;  // by node: further gradients to add to its own
-  std::vector<int> aliases_;
+  std::vector<std::pair<size_t, size_t>> aliases_;  // nodes that share the values of another
 };
 
 }  // namespace fastnn
