@@ -16,7 +16,7 @@ HEADERS = {
     "nn": {"nn", "kernels", "base"},
     "bindings": {"bindings", "nn", "kernels", "base"},
 }
-KERNEL_SYSTEM_HEADERS = {"cmath", "cstdint", "cstring", "tuple"}
+KERNEL_SYSTEM_HEADERS = {"cmath", "cstdint", "cstring", "tuple", "type_traits"}
 # The masked loads and stores that the compiler's vector types lack, in one file.
 INTRINSICS = {"vector.h": {"immintrin.h"}}
 # Picks a table at run time, outside the kernels proper: it may use the library and base.
