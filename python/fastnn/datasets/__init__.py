@@ -1,6 +1,6 @@
 """Small real data sets, a maker of ratings, and a downloader with checksums."""
 
-from fastnn.datasets.download import CATALOGUE, Download, data_folder, fetch
+from fastnn.datasets.download import CATALOGUE, Download, data_folder, fetch, is_here
 from fastnn.datasets.samples import (
     fetch_mnist,
     fetch_movielens_small,
@@ -16,6 +16,7 @@ __all__ = [
     "fetch",
     "fetch_mnist",
     "fetch_movielens_small",
+    "is_here",
     "load_flights",
     "load_mnist_sample",
     "make_ratings",

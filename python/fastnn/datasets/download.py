@@ -145,6 +145,11 @@ def data_folder() -> Path:
     return Path(cache).expanduser() / "fastnn"
 
 
+def is_here(name: str, *, folder: str | Path | None = None) -> bool:
+    """Whether all files of a data set of `CATALOGUE` are in the folder already."""
+    return all(path.exists() for path in _paths(name, folder))
+
+
 def fetch(name: str, *, folder: str | Path | None = None) -> list[Path]:
     """Download the files of a data set unless they are there, and check them.
 
@@ -170,21 +175,24 @@ def fetch(name: str, *, folder: str | Path | None = None) -> list[Path]:
     OSError
         If a file cannot be downloaded, or is not the file it should be.
     """
-    if name not in CATALOGUE:
-        raise ValueError(f"name: expected one of {', '.join(CATALOGUE)}, got {name!r}")
+    paths = _paths(name, folder)
     entry = CATALOGUE[name]
-    place = (Path(folder) if folder is not None else data_folder()) / name
-    paths: list[Path] = []
-    for file in entry.files:
-        path = place / file.name
+    for file, path in zip(entry.files, paths, strict=True):
         if not path.exists():
             _download(file, path)
-            if not paths:
+            if path == paths[0]:
                 sys.stderr.write(f"{entry.licence}\n")
         elif _sha256(path) != file.sha256:
             raise OSError(f"{path}: the file is damaged or another version; remove it and retry")
-        paths.append(path)
     return paths
+
+
+def _paths(name: str, folder: str | Path | None) -> list[Path]:
+    """Return where the files of a data set belong."""
+    if name not in CATALOGUE:
+        raise ValueError(f"name: expected one of {', '.join(CATALOGUE)}, got {name!r}")
+    place = (Path(folder) if folder is not None else data_folder()) / name
+    return [place / file.name for file in CATALOGUE[name].files]
 
 
 def _download(file: File, path: Path) -> None:

@@ -1,0 +1,135 @@
+"""The program `fastnn`: demo, info, data. Exit codes: 0 done, 1 failed, 2 wrong use."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from fastnn import __version__
+
+EXAMPLES = """\
+examples:
+  fastnn demo                       train four kinds of model on real data
+  fastnn info                       version, instruction set, threads, optional parts
+  fastnn data list                  data sets that can be fetched, and their licences
+  fastnn data get movielens-small   fetch one, with a checksum
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program with these arguments; returns its exit code."""
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    if arguments.run is None:
+        parser.print_help()
+        return 0
+    try:
+        return int(arguments.run(arguments))
+    except KeyboardInterrupt:
+        print("fastnn: interrupted", file=sys.stderr)
+        return 1
+    except (OSError, ValueError) as error:
+        print(f"fastnn: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    """Arguments of every command; each sets `run` to its function."""
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(
+        prog="fastnn",
+        description="Neural networks, recommenders and autoencoders, trained fast on a CPU.",
+        epilog=EXAMPLES,
+        formatter_class=form,
+    )
+    parser.add_argument("--version", action="version", version=f"fastnn {__version__}")
+    parser.set_defaults(run=None)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+
+    demo = commands.add_parser(
+        "demo",
+        help="train four kinds of model on real data",
+        description="Train a regressor, a classifier, a recommender and an autoencoder on real "
+        "data, beside scikit-learn's equivalents.",
+        epilog="example:\n  fastnn demo --picture demo.png",
+        formatter_class=form,
+    )
+    demo.add_argument(
+        "--picture",
+        type=Path,
+        default=Path("fastnn-demo.png"),
+        metavar="FILE",
+        help="where to write the picture, with matplotlib installed (default: %(default)s)",
+    )
+    demo.add_argument("--seed", type=_seed, default=0, help="seed of all jobs (default: 0)")
+    demo.set_defaults(run=_demo)
+
+    info = commands.add_parser("info", help="version, instruction set, threads, optional parts")
+    info.set_defaults(run=_info)
+
+    data = commands.add_parser("data", help="list or fetch data sets")
+    actions = data.add_subparsers(title="actions", metavar="ACTION", required=True)
+    listing = actions.add_parser("list", help="data sets that can be fetched")
+    listing.set_defaults(run=_data_list)
+    get = actions.add_parser(
+        "get",
+        help="fetch data sets, with checksums",
+        epilog="example:\n  fastnn data get mnist movielens-small",
+        formatter_class=form,
+    )
+    get.add_argument("names", nargs="+", metavar="NAME", type=_dataset)
+    get.add_argument("--folder", type=Path, help="where to keep them (default: $FASTNN_DATA)")
+    get.set_defaults(run=_data_get)
+    return parser
+
+
+def _seed(text: str) -> int:
+    """Seed given on the command line: an integer from 0."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected an integer from 0, got {text!r}")
+    return int(text)
+
+
+def _dataset(name: str) -> str:
+    """Name of a data set given on the command line."""
+    from fastnn.datasets import CATALOGUE
+
+    if name not in CATALOGUE:
+        known = ", ".join(CATALOGUE)
+        raise argparse.ArgumentTypeError(f"expected one of {known}, got {name!r}")
+    return name
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from fastnn.demo import run
+
+    run(picture=arguments.picture, seed=arguments.seed)
+    return 0
+
+
+def _info(arguments: argparse.Namespace) -> int:
+    from fastnn import show_config
+
+    print(show_config())
+    return 0
+
+
+def _data_list(arguments: argparse.Namespace) -> int:
+    from fastnn.datasets import CATALOGUE, data_folder, is_here
+
+    for name, entry in CATALOGUE.items():
+        print(f"{name:<20} {'here' if is_here(name) else '-':<5} {entry.title}")
+        print(f"{'':<26} {entry.licence}")
+    print(f"kept in {data_folder()}", file=sys.stderr)
+    return 0
+
+
+def _data_get(arguments: argparse.Namespace) -> int:
+    from fastnn.datasets import fetch
+
+    for name in arguments.names:
+        for path in fetch(name, folder=arguments.folder):
+            print(path)
+    return 0
