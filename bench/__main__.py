@@ -23,6 +23,7 @@ from bench.machine import describe
 from bench.report import line_of
 
 RESULTS = Path(__file__).parent / "results"
+WITHOUT_THREADS = {"w11"}  # one thread count tells all
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -46,8 +47,8 @@ def child(module: str, arguments: list[str], threads: int) -> Iterator[dict[str,
 
 def measure(workload: str, args: argparse.Namespace) -> None:
     """Run one workload at every thread count; print its rows and write its result file."""
-    rows = []
-    for threads in args.threads:
+    origin, rows = describe(), []
+    for threads in args.threads[: 1 if workload in WITHOUT_THREADS else None]:
         arguments = [workload, str(threads), "--peer", ",".join(args.peer)]
         arguments += ["--rounds", str(args.rounds), "--seconds", str(args.seconds)]
         if args.data:
@@ -55,7 +56,7 @@ def measure(workload: str, args: argparse.Namespace) -> None:
         for row in child("bench.contest", arguments, threads):
             print(line_of(row), flush=True)
             rows.append(row)
-    result = {**describe(), "limits": args.limits, "data": "stored" if args.data else "synthetic"}
+    result = {**origin, "limits": args.limits, "data": "stored" if args.data else "synthetic"}
     result |= {"rounds": args.rounds, "seconds": args.seconds, "rows": rows}
     args.out.mkdir(parents=True, exist_ok=True)
     (args.out / f"{workload}.json").write_text(json.dumps(result, indent=1) + "\n")

@@ -42,13 +42,17 @@ def versions() -> dict[str, str]:
 
 
 def describe() -> dict[str, Any]:
-    """Machine, versions and date, as a result file holds them."""
+    """Machine, versions and date, as a result file holds them.
+
+    A load far above the threads of the run says that other work took the cores from the sides.
+    """
     return {
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "machine": {
             **processor(),
             "cores": len(os.sched_getaffinity(0)),
             "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
+            "load": round(os.getloadavg()[0], 1),
             "system": platform.platform(),
             "python": platform.python_version(),
         },

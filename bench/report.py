@@ -1,4 +1,8 @@
-"""The results as a Markdown table: `python -m bench.report [FOLDER]`."""
+"""The results as a Markdown table: `python -m bench.report [FOLDER]`.
+
+"fastnn is" how many times as fast: the median over rounds of both, and the best round against the
+best round, which other work on the machine disturbs least.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-HEAD = "| workload | case | threads | side | speed | fastnn is | spread |\n" + "| --- " * 7 + "|"
+HEAD = (
+    "| workload | case | threads | side | speed | fastnn is | at best | spread |\n"
+    + "| --- " * 8
+    + "|"
+)
 
 
 def speed(row: dict[str, Any]) -> str:
@@ -21,15 +29,15 @@ def speed(row: dict[str, Any]) -> str:
 
 def cells(row: dict[str, Any]) -> tuple[str, ...]:
     if "figure" in row:
-        return row["workload"], row["case"], "", row["figure"], f"{row['value']:.2f}", "", ""
-    times = f"{row['ratio']:.2f}x" if "ratio" in row else ""
+        return row["workload"], row["case"], "", row["figure"], f"{row['value']:.2f}", "", "", ""
+    times = [f"{row[key]:.2f}x" if key in row else "" for key in ("ratio", "ratio_best")]
     head = (row["workload"], row["case"], str(row["threads"]), row["side"])
-    return (*head, speed(row), times, f"{row['spread']:.0%}")
+    return (*head, speed(row), *times, f"{row['spread']:.0%}")
 
 
 def line_of(row: dict[str, Any]) -> str:
     """One row for the terminal."""
-    widths = (5, 12, 3, 16, 16, 8, 6)
+    widths = (5, 12, 3, 16, 16, 8, 8, 6)
     return " ".join(f"{cell:<{width}}" for cell, width in zip(cells(row), widths, strict=True))
 
 

@@ -70,7 +70,7 @@ def test_report_shows_speed_ratio_and_machine(tmp_path):
     result = {"machine": machine, "versions": {"numpy": "2"}, "date": "today", "rows": [row]}
     (tmp_path / "w1.json").write_text(json.dumps(result))
     text = report.table(tmp_path)
-    assert "| w1 | batch 32 | 2 | jax scan | 1,000,000 /s | 1.50x | 1% |" in text
+    assert "| w1 | batch 32 | 2 | jax scan | 1,000,000 /s | 1.50x | 1.40x | 1% |" in text
     assert "A CPU" in text
 
 
