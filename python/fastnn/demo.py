@@ -88,7 +88,12 @@ def flights(seed: int) -> Outcome:
     X = np.hstack([StandardScaler().fit_transform(numbers), encoded]).astype(np.float32)
     late = columns["arr_delay"].astype(np.float32)
     y = (late - late.mean()) / late.std()
-    settings = {"hidden_layer_sizes": (64, 32), "max_iter": 10, "alpha": 1e-3, "random_state": seed}
+    settings: dict[str, Any] = {
+        "hidden_layer_sizes": (64, 32),
+        "max_iter": 10,
+        "alpha": 1e-3,
+        "random_state": seed,
+    }
     ours, theirs = MLPRegressor(**settings, verbose=True), Peer(**settings)
     outcome = compare("regression", "flights", "R2", ours, theirs, split(X, y, seed))
     outcome.picture = {"fastnn": ours.loss_curve_, "scikit-learn": theirs.loss_curve_}
@@ -105,7 +110,12 @@ def diabetes(seed: int) -> Outcome:
 
     X, y = load_diabetes(return_X_y=True)
     X, y = scale(X).astype(np.float32), scale(y).astype(np.float32)
-    settings = {"hidden_layer_sizes": (16,), "max_iter": 60, "alpha": 1.0, "random_state": seed}
+    settings: dict[str, Any] = {
+        "hidden_layer_sizes": (16,),
+        "max_iter": 60,
+        "alpha": 1.0,
+        "random_state": seed,
+    }
     settings["batch_size"] = 32
     ours, theirs = MLPRegressor(**settings, verbose=True), Peer(**settings)
     return compare("regression", "diabetes", "R2", ours, theirs, split(X, y, seed))
@@ -119,7 +129,7 @@ def digits(seed: int) -> Outcome:
     from fastnn import MLPClassifier
 
     X, y = load_digits(return_X_y=True)
-    settings = {"hidden_layer_sizes": (128,), "max_iter": 40, "batch_size": 32}
+    settings: dict[str, Any] = {"hidden_layer_sizes": (128,), "max_iter": 40, "batch_size": 32}
     settings["random_state"] = seed
     ours, theirs = MLPClassifier(**settings, verbose=True), Peer(**settings)
     parts = split((X / 16).astype(np.float32), y, seed)
@@ -135,7 +145,7 @@ def mnist(seed: int) -> Outcome:
     from fastnn import MLPClassifier, datasets
 
     X, y, X_test, y_test = datasets.load_mnist_sample()
-    settings = {"hidden_layer_sizes": (256, 128), "max_iter": 10, "batch_size": 32}
+    settings: dict[str, Any] = {"hidden_layer_sizes": (256, 128), "max_iter": 10, "batch_size": 32}
     settings["random_state"] = seed
     ours, theirs = MLPClassifier(**settings, verbose=True), Peer(**settings)
     parts = (X, X_test, y, y_test)
@@ -192,7 +202,7 @@ def autoencoder(seed: int) -> Outcome:
 
     X = (load_digits().data / 16).astype(np.float32)
     X_train, X_test, _, _ = split(X, X, seed)
-    settings = {"max_iter": 100, "batch_size": 32, "random_state": seed}
+    settings: dict[str, Any] = {"max_iter": 100, "batch_size": 32, "random_state": seed}
     ours = Autoencoder((64, 16), **settings, verbose=True)
     theirs = Peer(hidden_layer_sizes=(64, 16, 64), alpha=0.0, **settings)
     seconds, peer_seconds = (clock(model, X_train, X_train) for model in (ours, theirs))

@@ -70,7 +70,7 @@ class Autoencoder(
     >>> from sklearn.datasets import load_digits
     >>> from fastnn import Autoencoder
     >>> X = load_digits().data / 16
-    >>> coder = Autoencoder((32, 8), max_iter=10, tol=1, random_state=0).fit(X)
+    >>> coder = Autoencoder((32, 8), tol=1e-3, random_state=0).fit(X)
     >>> coder.transform(X).shape, coder.inverse_transform(coder.transform(X)).shape
     ((1797, 8), (1797, 64))
     """

@@ -64,7 +64,7 @@ class MLPClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
     >>> from sklearn.datasets import load_digits
     >>> from fastnn import MLPClassifier
     >>> X, y = load_digits(return_X_y=True)
-    >>> net = MLPClassifier((32,), max_iter=20, tol=1, random_state=0)
+    >>> net = MLPClassifier((32,), early_stopping=True, random_state=0)
     >>> net.fit(X[:1000] / 16, y[:1000]).score(X[1000:] / 16, y[1000:]) > 0.8
     True
     """
