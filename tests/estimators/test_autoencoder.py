@@ -93,6 +93,14 @@ def test_an_activity_penalty_makes_sparse_codes(digits):
     assert (sparse.transform(digits) == 0).mean() > (plain.transform(digits) == 0).mean() + 0.1
 
 
+def test_parts_go_on_from_each_other(digits):
+    whole = coder(8, max_iter=3, batch_size=100).fit(digits[:100])
+    parts = coder(8, batch_size=100)
+    for _ in range(3):
+        parts.partial_fit(digits[:100])
+    assert np.array_equal(parts.transform(digits), whole.transform(digits))
+
+
 def test_codes_have_names(digits):
     estimator = coder(3, max_iter=1).fit(digits[:50]).set_output(transform="pandas")
     names = ["autoencoder0", "autoencoder1", "autoencoder2"]

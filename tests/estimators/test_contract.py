@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 from fastnn import Autoencoder, MLPClassifier, MLPRegressor
+from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
-from tests.estimators.backends import BACKEND
+from tests.estimators.backends import BACKEND, CORE
 
 ESTIMATORS = (MLPRegressor, MLPClassifier, Autoencoder)
 # settings that change the way through the code
@@ -169,6 +170,37 @@ class TestEveryEstimator:
             estimator = kind(backend=BACKEND, callbacks=[Interrupt()]).fit(X, y)
         assert estimator.n_iter_ == 2
         assert np.isfinite(output(estimator, X)).all()
+
+    @pytest.mark.skipif(not CORE, reason="needs the core")
+    def test_both_engines_train_the_same(self, kind):
+        settings = {"dropout": 0.2, "batch_size": 16, "l1": 1e-3, "alpha": 0.1}
+        core, X, _ = fitted(kind, **settings)
+        twin, _, _ = fitted(kind, **{**settings, "backend": "numpy"})
+        np.testing.assert_allclose(output(core, X), output(twin, X), rtol=1e-8, atol=1e-12)
+
+    @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+    def test_several_models_train_at_once(self, kind):
+        alone, X, _ = fitted(kind)
+        together = Parallel(n_jobs=3, prefer="threads")(delayed(fitted)(kind) for _ in range(6))
+        assert all(np.array_equal(output(each, X), output(alone, X)) for each, _, _ in together)
+
+    def test_a_loss_that_explodes_leaves_finite_weights(self, kind):
+        X, y = data(kind)
+        if kind is MLPClassifier:
+            pytest.skip("its gradients are bounded")
+        settings = {"solver": "sgd", "learning_rate_init": 1e12, "momentum": 0.0, "alpha": 0.0}
+        estimator = kind(backend=BACKEND, batch_size=4, **settings)
+        with pytest.raises(ValueError, match="loss: became"):
+            estimator.fit(X, y)
+        assert all(np.isfinite(w).all() for w in estimator.coefs_)
+
+    def test_settings_refused_leave_it_unfitted(self, kind):
+        X, y = data(kind)
+        estimator = kind(backend=BACKEND, alpha=-1)
+        with pytest.raises(ValueError, match="alpha"):
+            estimator.fit(X, y)
+        with pytest.raises(NotFittedError):
+            output(estimator, X)
 
     def test_nothing_works_before_fit(self, kind):
         X, _ = data(kind)

@@ -106,7 +106,7 @@ class Autoencoder(
 
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Autoencoder:
         """Train for one epoch from where training stands; the arguments are those of `fit`."""
-        X = self._check(X, reset=not self._fitted)
+        X = self._check(X, reset=not self._continues(incremental=True))
         return self._train(X, X, sample_weight, incremental=True)
 
     def transform(self, X: Any) -> Array:

@@ -84,13 +84,12 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         """Return classes to keep in proportion when rows are held out."""
         return None
 
-    @property
-    def _fitted(self) -> bool:
+    def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "model_")
 
     def _continues(self, incremental: bool) -> bool:
         """Whether this call goes on from the weights that are there."""
-        return self._fitted and (incremental or bool(self.warm_start))
+        return self.__sklearn_is_fitted__() and (incremental or bool(self.warm_start))
 
     def _model_dtype(self, X: Array) -> str:
         """Return the dtype of the model: as asked for, else float32 for float32 and float64."""
@@ -112,10 +111,12 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             if incremental:
                 raise check.wrong_value("early_stopping", "False for partial_fit", True)
             X, y, weights, held_out = self._hold_out(X, y, weights, random)
-        if not (incremental and self._fitted):
+        if not (incremental and self._continues(incremental=True)):
             self._start(X, weights, seed, dtype)
-        self._run(X, y, weights, held_out, incremental)
-        self._read_weights()
+        try:
+            self._run(X, y, weights, held_out, incremental)
+        finally:
+            self._read_weights()
         return self
 
     def _hold_out(

@@ -109,7 +109,7 @@ class MLPClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
             All classes that will ever come; needed in the first call, unless y is an indicator
             matrix.
         """
-        first = not self._fitted
+        first = not self._continues(incremental=True)
         X, y = self._check(X, y, reset=first)
         if first and classes is None and not self._is_multilabel(y):
             raise check.wrong_value("classes", "all classes in the first call", "None")

@@ -148,7 +148,7 @@ class MLPRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
         """Train for one epoch from where training stands; the arguments are those of `fit`."""
-        X, y = self._check(X, y, reset=not self._fitted)
+        X, y = self._check(X, y, reset=not self._continues(incremental=True))
         return self._train(X, y, sample_weight, incremental=True)
 
     def predict(self, X: Any) -> Array:
