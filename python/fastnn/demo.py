@@ -156,18 +156,16 @@ def recommender(seed: int) -> Outcome:
     """Recommendation: ratings of MovieLens if it was fetched, else made with a known structure."""
     from fastnn import RatingRecommender, datasets
 
-    settings: dict[str, Any] = {}
     if datasets.is_here("movielens-small"):
         name, ratings = "MovieLens", datasets.fetch_movielens_small()
     else:
         name, ratings = "made ratings", datasets.make_ratings(2000, 1000, 100_000, seed=seed)
-        settings = {"factors": 8, "epochs": 15, "weight_decay": 0.1}
     order = np.random.default_rng(seed).permutation(len(ratings["rating"]))
     cut = len(order) // 10
     test, train = (
         {key: ratings[key][rows] for key in ratings} for rows in (order[:cut], order[cut:])
     )
-    ours = RatingRecommender(**settings, random_state=seed, verbose=True)
+    ours = RatingRecommender(random_state=seed, verbose=True)
     start = time.perf_counter()
     ours.fit(train)
     seconds = time.perf_counter() - start
