@@ -4,8 +4,10 @@ import uuid
 import numpy as np
 import pytest
 from fastnn import RatingRecommender
+from fastnn.callbacks import LambdaCallback
 from fastnn.datasets import make_ratings
 from fastnn.optimizers import SGD
+from fastnn.schedules import OneCycle
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
@@ -31,6 +33,11 @@ def fitted(ratings):
 def rmse(estimator, ratings):
     errors = estimator.predict(ratings["user"], ratings["item"]) - ratings["rating"]
     return float(np.sqrt(np.square(errors).mean()))
+
+
+def named_weights(model):
+    names = (name for name, _ in model.parameters())
+    return dict(zip(names, model.get_weights(), strict=True))
 
 
 def bias_rmse(train, test):
@@ -206,14 +213,41 @@ def test_other_models_learn_too(ratings, settings):
     estimator = recommender(**{"epochs": 12, "learning_rate": 0.02, **settings}).fit(ratings)
     assert rmse(estimator, ratings) < 0.9 * ratings["rating"].std()
     assert estimator.user_biases_.any() == settings.get("biases", True)
-    tables = [
-        w
-        for (name, _), w in zip(
-            estimator.model_.parameters(), estimator.model_.get_weights(), strict=True
-        )
-        if "embeddings" in name
-    ]
+    tables = [w for name, w in named_weights(estimator.model_).items() if "embeddings" in name]
     assert all((table[0] == 0).all() for table in tables)
+
+
+@pytest.mark.peer
+def test_dense_updates_are_those_of_pytorch(ratings):
+    torch = pytest.importorskip("torch")
+    start = {}
+    watch = LambdaCallback(on_train_begin=lambda model, _: start.update(named_weights(model)))
+    settings = {"sparse_update": "dense", "dtype": "float64", "batch_size": 4000, "epochs": 4}
+    ours = recommender(learning_rate=0.1, callbacks=[watch], **settings).fit(ratings)
+
+    weights = {name: torch.tensor(w, requires_grad=True) for name, w in start.items()}
+    optimizer = torch.optim.AdamW(weights.values(), betas=(0.9, 0.99), eps=1e-7, weight_decay=0.3)
+    user = ours._users.positions("user", ratings["user"])
+    item = ours._items.positions("item", ratings["item"])
+    low, high = ours.y_range_
+    share = (ours.global_mean_ - low) / (high - low)
+    for rate in OneCycle(0.1).rates(0, 4, 4):
+        optimizer.param_groups[0]["lr"] = rate
+        p, q, b, c = (
+            weights[f"{name}/embeddings"][rows]
+            for name, rows in zip(
+                ("user_factors", "item_factors", "user_bias", "item_bias"),
+                (user, item, user, item),
+                strict=True,
+            )
+        )
+        z = (p * q).sum(1) + b[:, 0] + c[:, 0] + np.log(share / (1 - share))
+        found = low + (high - low) * torch.sigmoid(z)
+        optimizer.zero_grad()
+        torch.mean((found - torch.tensor(ratings["rating"].astype(float))) ** 2).backward()
+        optimizer.step()
+    for name, w in named_weights(ours.model_).items():
+        np.testing.assert_allclose(w, weights[name].detach().numpy(), rtol=1e-9, atol=1e-12)
 
 
 def test_weights_count_rows(ratings):

@@ -239,9 +239,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         kind = Adam if solver == "adam" else AdamW
         return kind(rate, beta_1=self.beta_1, beta_2=self.beta_2, **common)
 
-    def _hidden(
-        self, value: Value, sizes: Any, activation: Any, l2: float, name: str = "dense"
-    ) -> Value:
+    def _hidden(self, value: Value, sizes: Any, activation: Any, l2: float) -> Value:
         """Return `value` after hidden layers of these sizes, each followed by dropout."""
         units = hidden_sizes(sizes)
         rate = check.number("dropout", self.dropout, 0, 1, below=True)
