@@ -142,6 +142,7 @@ Report Engine<T>::train(const Examples<T>& examples, const Run& run) {
 template <class T>
 Report Engine<T>::evaluate(const Examples<T>& examples, int threads) {
   check_compiled();
+  check(examples.n >= 1, "x: expected at least one row, got none");
   check_ids(examples);
   check_labels(examples);
   const std::shared_lock<std::shared_mutex> lock(mutex());

@@ -21,9 +21,9 @@ int logits_of(const Network<T>& network, int output, const std::string& activati
               const std::string& loss) {
   const auto at = static_cast<size_t>(output);
   const Layer<T>* layer = network.layers[at].get();
-  check(layer != nullptr && layer->function() == activation, "loss: expected output ",
-        network.names[at], " to end in ", activation, " for ", loss,
-        ", or from_logits=True; got ", layer == nullptr ? "an input" : layer->function());
+  const std::string last = layer == nullptr ? "" : layer->function();
+  check(last == activation, "loss: expected output ", network.names[at], " to end in ", activation,
+        " for ", loss, ", or from_logits=True, got ", last.empty() ? "another end" : last);
   return layer->sources[0];
 }
 

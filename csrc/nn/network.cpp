@@ -37,6 +37,9 @@ Network<T>::Network(const std::vector<Node>& nodes, const std::vector<int>& desc
   check(!described_outputs.empty(), "outputs: expected at least one, got none");
   for (size_t i = 0; i < nodes.size(); ++i) {
     Node node = nodes[i];
+    for (size_t j = 0; j < i; ++j) {
+      check(nodes[j].name != node.name, node.name, ": expected a name of its own, got a name in use");
+    }
     for (int& input : node.inputs) {
       check(input >= 0 && input < static_cast<int>(i), node.name,
             ": expected inputs among earlier nodes, got position ", input);

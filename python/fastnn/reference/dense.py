@@ -86,7 +86,7 @@ class Dense(Activated):
         for name in ("kernel_l1", "kernel_l2", "bias_l1", "bias_l2"):
             self.check_number(name, 0)
         (shape,) = self.shapes
-        self.check(len(shape) > 0, "an input of rank 1 or more", f"shape {shape}")
+        self.check(len(shape) > 0, "an input with a last axis", f"shape {shape}")
         units = int(self.config["units"])
         self.add_parameter("kernel", (shape[-1], units))
         if self.config["use_bias"]:
@@ -114,7 +114,7 @@ class Activation(Activated):
         self.check_word("activation", list(ACTIVATIONS))
         (shape,) = self.shapes
         if self.activation == "softmax":
-            self.check(len(shape) > 0, "an input of rank 1 or more", f"shape {shape}")
+            self.check(len(shape) > 0, "an input with a last axis", f"shape {shape}")
         return shape
 
     def forward(self, inputs: list[Array], run: Run) -> tuple[Array, Any]:

@@ -132,7 +132,7 @@ class EmbeddingBag(Embedding):
         self.check(len(self.shapes[0]) == 1, "ids of rank 1", f"shape {self.shapes[0]}")
         self.check_equal_shapes()
         if len(self.shapes) == 2:
-            self.check(self.config["mode"] != "max", "no weights for mode 'max'", "weights")
+            self.check(self.config["mode"] != "max", "no weights in mode max", "weights")
         return (int(self.config["output_dim"]),)
 
     def forward(self, inputs: list[Array], run: Run) -> tuple[Array, Any]:

@@ -41,14 +41,16 @@ class Engine:
         self, nodes: Sequence[Node], outputs: Sequence[int], dtype: str = "float64"
     ) -> None:
         if dtype not in DTYPES:
-            raise ValueError(f"dtype: expected one of {list(DTYPES)}, got {dtype!r}")
+            raise ValueError(f"dtype: expected {' or '.join(DTYPES)}, got {dtype}")
         self._dtype = np.dtype(dtype)
         self._layers, self._shapes = plan(nodes, self._dtype)
         self._inputs = [layer for layer in self._layers if isinstance(layer, Input)]
         self._outputs = [int(i) for i in outputs]
+        if not self._outputs:
+            raise ValueError("outputs: expected at least one, got none")
         for i in self._outputs:
             if not 0 <= i < len(nodes):
-                raise ValueError(f"outputs: expected positions in [0, {len(nodes)}), got {i}")
+                raise ValueError(f"outputs: expected positions of nodes, got {i}")
             self._layers[i].check(not is_ids(self._layers[i]), "numbers as an output", "ids")
         self._bounds = {x.position: id_bound(x, self._layers) for x in self._inputs if is_ids(x)}
         self._objectives: list[Objective] = []
@@ -73,8 +75,8 @@ class Engine:
         for known, layer, key in self._named():
             if known == name:
                 return layer.parameters[key]
-        names = [known for known, _, _ in self._named()]
-        raise ValueError(f"name: expected one of {names}, got {name!r}")
+        names = ", ".join(known for known, _, _ in self._named())
+        raise ValueError(f"name: expected a parameter among {names}, got {name}")
 
     def get(self, name: str) -> Array:
         """Copy of a parameter."""
@@ -95,7 +97,7 @@ class Engine:
     ) -> None:
         """Say what training minimises and how; forgets the optimizer's state."""
         for what, given in (
-            ("losses", losses),
+            ("loss", losses),
             ("loss_weights", loss_weights),
             ("metrics", metrics),
         ):
@@ -105,13 +107,15 @@ class Engine:
                 )
         if optimizer.kind not in OPTIMIZERS:
             raise ValueError(
-                f"optimizer: expected one of {list(OPTIMIZERS)}, got {optimizer.kind!r}"
+                f"optimizer: expected one of {', '.join(OPTIMIZERS)}, got {optimizer.kind}"
             )
         rule = OPTIMIZERS[optimizer.kind]
         settings = read_settings("optimizer", optimizer, {**rule.settings, **COMMON_SETTINGS})
         clips = [name for name in CLIPS if settings[name]]
         if len(clips) > 1:
-            raise ValueError(f"optimizer: expected at most one of {list(CLIPS)}, got {clips}")
+            raise ValueError(
+                f"optimizer: expected at most one of {', '.join(CLIPS)}, got {', '.join(clips)}"
+            )
         output_layers = [self._layers[i] for i in self._outputs]
         self._objectives = [
             Objective(*each)
@@ -136,9 +140,10 @@ class Engine:
     def set_state(self, state: Mapping[str, Array]) -> None:
         """Overwrite the optimizer's slots and step with what `state` gave."""
         held = {f"{n}:{s}": a for n, slots in self._slots.items() for s, a in slots.items()}
-        names = sorted([*held, "step"])
-        if sorted(state) != names:
-            raise ValueError(f"state: expected the names {names}, got {sorted(state)}")
+        names = {*held, "step"}
+        if set(state) != names:
+            expected, got = (", ".join(sorted(each)) or "nothing" for each in (names, state))
+            raise ValueError(f"state: expected {expected}, got {got}")
         for name, slot in held.items():
             _check_shape(name, state[name], slot)
         for name, slot in held.items():
@@ -166,8 +171,8 @@ class Engine:
         n_steps = -(-n // batch_size)
         if first_step + len(rates) > n_steps:
             raise ValueError(
-                f"rates: expected at most {n_steps - first_step} from step {first_step} of "
-                f"{n_steps}, got {len(rates)}"
+                f"rates: expected steps within the {n_steps} of an epoch, got {len(rates)} "
+                f"from step {first_step}"
             )
         order = epoch_order(seed, epoch, n) if shuffle else np.arange(n)
         tally = Tally(self._objectives)

@@ -69,12 +69,12 @@ class Layer:
         self.parameters: dict[str, Array] = {}
 
     def _read_config(self, config: Mapping[str, Any]) -> dict[str, Any]:
-        allowed = sorted(self.settings)
+        allowed = ", ".join(sorted(self.settings))
         for name in config:
-            self.check(name in self.settings, f"one of {allowed}", f"{name!r}")
+            self.check(name in self.settings, f"one of {allowed}", name)
         merged = {**self.settings, **config}
         for name, value in merged.items():
-            self.check(value is not None, f"a value for {name!r}", "none")
+            self.check(value is not None, f"a value for {name}", "none")
         return {k: v.item() if isinstance(v, np.generic) else v for k, v in merged.items()}
 
     def check(self, ok: bool, expected: str, got: object) -> None:
@@ -85,16 +85,13 @@ class Layer:
     def check_number(self, name: str, low: float, high: float = math.inf) -> None:
         """Refuse a setting outside [low, high]."""
         value = self.config[name]
-        expected = f"{name} in [{low}, {high}]" if high < math.inf else f"{name} >= {low}"
+        expected = f"{name} in [{low}, {high}]" if high < math.inf else f"{name} of at least {low}"
         self.check(isinstance(value, int | float) and low <= value <= high, expected, value)
 
     def check_word(self, name: str, words: Sequence[str]) -> None:
         """Refuse a setting that is none of the words."""
-        self.check(
-            self.config[name] in words,
-            f"{name} to be one of {list(words)}",
-            repr(self.config[name]),
-        )
+        word, expected = self.config[name], f"{name} to be one of {', '.join(words)}"
+        self.check(word in words, expected, word)
 
     def check_equal_shapes(self) -> None:
         """Refuse inputs of different shapes."""

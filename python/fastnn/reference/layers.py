@@ -25,7 +25,7 @@ class Input(Layer):
         self.check_word("dtype", ("float", "ids"))
         self.check_number("vocabulary", 0)
         shape = tuple(self.config["shape"])
-        self.check(all(size > 0 for size in shape), "a shape of positive sizes", shape)
+        self.check(all(size > 0 for size in shape), "axes of at least 1", f"shape {shape}")
         return shape
 
 
@@ -37,7 +37,7 @@ class Dot(Layer):
     def row_shape(self) -> Shape:
         self.check_equal_shapes()
         shape = self.shapes[0]
-        self.check(len(shape) > 0, "inputs of rank 1 or more", f"shape {shape}")
+        self.check(len(shape) > 0, "inputs with a last axis", f"shape {shape}")
         return (*shape[:-1], 1)
 
     def forward(self, inputs: list[Array], run: Run) -> tuple[Array, Any]:

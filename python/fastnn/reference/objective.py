@@ -20,7 +20,7 @@ def read_settings(what: str, spec: Spec, defaults: dict[str, Any]) -> dict[str, 
     for name in spec.config:
         if name not in defaults:
             raise ValueError(
-                f"{what} {spec.kind}: expected one of {sorted(defaults)}, got {name!r}"
+                f"{what} {spec.kind}: expected one of {', '.join(sorted(defaults))}, got {name}"
             )
     given = {k: v.item() if isinstance(v, np.generic) else v for k, v in spec.config.items()}
     return {**defaults, **given}
@@ -31,7 +31,7 @@ class Objective:
 
     def __init__(self, spec: Spec, weight: float, metrics: Sequence[str], layer: Layer) -> None:
         if spec.kind not in LOSSES:
-            raise ValueError(f"loss: expected one of {list(LOSSES)}, got {spec.kind!r}")
+            raise ValueError(f"loss: expected one of {', '.join(LOSSES)}, got {spec.kind}")
         self.loss, self.weight, self.layer = LOSSES[spec.kind], float(weight), layer
         self.categorical = self.loss.at_logits == "softmax"
         switch = {"from_logits": 0} if self.loss.at_logits else {}
@@ -41,15 +41,16 @@ class Objective:
         self.inside = not from_logits
         """Whether the loss starts at the input of the output node's activation."""
         if self.inside:
-            ok = isinstance(layer, Activated) and layer.activation == self.loss.at_logits
-            layer.check(
-                ok,
-                f"activation {self.loss.at_logits} for loss {spec.kind} (or from_logits=1)",
-                layer.config.get("activation", layer.node.kind),
-            )
+            last, wanted = layer.config.get("activation", "another end"), self.loss.at_logits
+            if not isinstance(layer, Activated) or last != wanted:
+                raise ValueError(
+                    f"loss: expected output {layer.node.name} to end in {wanted} for {spec.kind}, "
+                    f"or from_logits=True, got {last}"
+                )
         if self.categorical:
-            shape = layer.shape
-            layer.check(len(shape) == 1, f"rank 1 for loss {spec.kind}", f"shape {shape}")
+            layer.check(
+                len(layer.shape) == 1, f"shape (classes,) for {spec.kind}", f"shape {layer.shape}"
+            )
         self.metric_names = list(metrics)
         threshold = 0.0 if spec.kind == "binary_crossentropy" and from_logits else 0.5
         self.metrics = [self._metric(name, threshold) for name in metrics]
@@ -57,7 +58,7 @@ class Objective:
     def _metric(self, name: str, threshold: float) -> Callable[[Array, Array], Array]:
         allowed = ["accuracy"] if self.categorical else list(METRICS)
         if name not in allowed:
-            raise ValueError(f"metrics: expected names in {allowed}, got {name!r}")
+            raise ValueError(f"metrics: expected one of {', '.join(allowed)}, got {name}")
         return partial(accuracy, threshold=threshold) if name == "accuracy" else METRICS[name]
 
     def prediction(self, value: Array, saved: Any) -> Array:

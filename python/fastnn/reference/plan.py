@@ -14,14 +14,15 @@ from .layers import LAYERS, Input
 
 def plan(nodes: Sequence[Node], dtype: np.dtype[Any]) -> tuple[list[Layer], list[Shape]]:
     """Layers and row shapes of a graph; a bad graph is refused."""
+    kinds = ", ".join(LAYERS)
     layers: list[Layer] = []
     shapes: list[Shape] = []
     for position, node in enumerate(nodes):
         if node.kind not in LAYERS:
-            raise ValueError(f"{node.name}: expected a kind in {sorted(LAYERS)}, got {node.kind!r}")
+            raise ValueError(f"{node.name}: expected a layer of kind {kinds}, got {node.kind}")
         layer = LAYERS[node.kind](node, position, dtype)
-        earlier = range(position)
-        layer.check(all(i in earlier for i in node.inputs), f"inputs in {earlier}", node.inputs)
+        for i in node.inputs:
+            layer.check(0 <= i < position, "inputs among earlier nodes", f"position {i}")
         taken = any(node.name == other.node.name for other in layers)
         layer.check(not taken, "a name of its own", "a name in use")
         for use, i in enumerate(node.inputs):
@@ -37,8 +38,8 @@ def _check_use(layer: Layer, use: int, source: Layer) -> None:
     words = {True: "ids", False: "numbers"}
     layer.check(
         is_ids(source) == wanted,
-        f"{words[wanted]} as input {use}",
-        f"{words[not wanted]} from {source.node.name!r}",
+        f"{words[wanted]} as input",
+        f"{words[not wanted]} from {source.node.name}",
     )
     if wanted:
         rows, vocabulary = layer.config["input_dim"], source.config["vocabulary"]
