@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
 from fastnn import MLPClassifier
+from fastnn.datasets import load_mnist_sample
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier as Peer
 
-from tests.estimators.backends import BACKEND
+from tests.estimators.backends import BACKEND, CORE
 from tests.estimators.test_regressor import follow_peer
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -144,3 +145,10 @@ def test_digits_are_learnt():
     with pytest.warns(ConvergenceWarning):
         estimator.fit(X[:1400], y[:1400])
     assert estimator.score(X[1400:], y[1400:]) > 0.88
+
+
+@pytest.mark.skipif(not CORE, reason="too slow without the core")
+def test_the_mnist_sample_is_learnt():
+    X, y, X_test, y_test = load_mnist_sample()
+    estimator = net(128, 64, max_iter=15, batch_size=32).fit(X, y)
+    assert estimator.score(X_test, y_test) > 0.85

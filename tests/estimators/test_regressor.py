@@ -4,6 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fastnn import MLPRegressor
+from fastnn.datasets import load_flights
 from sklearn.datasets import load_diabetes
 from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -11,7 +12,7 @@ from sklearn.neural_network import MLPRegressor as Peer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from tests.estimators.backends import BACKEND
+from tests.estimators.backends import BACKEND, CORE
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -82,6 +83,16 @@ def test_diabetes_is_learnt_about_as_well_as_by_scikit_learn():
         for estimator in (MLPRegressor(backend=BACKEND, **settings), Peer(**settings))
     )
     assert ours > theirs - 0.05
+
+
+@pytest.mark.skipif(not CORE, reason="too slow without the core")
+def test_flights_are_learnt():
+    flights = load_flights()
+    numbers = np.column_stack([flights[name] for name in ("dep_delay", "distance", "air_time")])
+    X, y = StandardScaler().fit_transform(numbers), flights["arr_delay"] / 40
+    held_out = np.arange(len(X)) % 5 == 0
+    estimator = net(32, 16, max_iter=15).fit(X[~held_out], y[~held_out])
+    assert estimator.score(X[held_out], y[held_out]) > 0.85
 
 
 def test_a_linear_network_finds_the_least_squares():
