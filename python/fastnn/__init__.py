@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         layers,
         losses,
         optimizers,
+        plots,
         regularizers,
         schedules,
     )
@@ -44,6 +45,7 @@ __all__ = [
     "load",
     "losses",
     "optimizers",
+    "plots",
     "regularizers",
     "schedules",
     "set_num_threads",
