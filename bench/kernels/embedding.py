@@ -22,6 +22,6 @@ def test_sort_ids(benchmark, isa):
 
 
 @pytest.mark.parametrize("isa", _core.instruction_sets())
-def test_embedding_sum(benchmark, isa):
-    order = np.argsort(IDS, kind="stable")[:16].astype(np.int32)
-    benchmark(_core.kernels.embedding_sum, isa, order, DY)
+def test_embedding_sums(benchmark, isa):
+    order, _, starts = _core.kernels.sort_ids(isa, IDS, N_ROWS)
+    benchmark(_core.kernels.embedding_sums, isa, starts, order, DY)

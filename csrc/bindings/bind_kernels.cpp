@@ -1,8 +1,8 @@
 // _core.kernels: each kernel as a function of arrays, for tests and benches; and the lists of
 // names.
-#include <array>
 #include <pybind11/stl.h>
 
+#include <array>
 #include <optional>
 #include <tuple>
 #include <utility>
@@ -241,7 +241,8 @@ UpdateStep<T> update_step(const std::map<std::string, double>& settings) {
 
 Optimizer optimizer_kind(const std::string& optimizer) {
   const auto kind = named<int>(optimizer_names(), optimizer, "optimizer");
-  return static_cast<Optimizer>(std::min(kind, static_cast<int>(Optimizer::kAdam)));  // adamw is adam
+  return static_cast<Optimizer>(
+      std::min(kind, static_cast<int>(Optimizer::kAdam)));  // adamw is adam
 }
 
 // The three slots of w; null for None.
@@ -271,8 +272,8 @@ void update(const std::string& isa, const std::string& optimizer,
 
 // The same for some rows, each at most once, of a table w[v, d].
 void update_rows(const std::string& isa, const std::string& optimizer,
-                 const std::map<std::string, double>& settings, const py::array& rows,
-                 py::array& w, std::vector<Optional> slots, const py::array& g) {
+                 const std::map<std::string, double>& settings, const py::array& rows, py::array& w,
+                 std::vector<Optional> slots, const py::array& g) {
   by_type(w, "w", [&](auto zero) {
     using T = decltype(zero);
     const auto [v, d] = matrix(w, "w");

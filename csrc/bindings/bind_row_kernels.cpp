@@ -51,7 +51,8 @@ py::array embedding_sums(const std::string& isa, const py::array& starts, const 
     const auto [m, d] = matrix(dy, "dy");
     const int64_t count = starts.size() - 1;
     const int32_t* from = ids(starts, "starts", count + 1, order.size() + 1);
-    for (int64_t r = 0; r < count; ++r) check(from[r] < from[r + 1], "starts: expected rising positions");
+    for (int64_t r = 0; r < count; ++r)
+      check(from[r] < from[r + 1], "starts: expected rising positions");
     auto g = new_array<T>({count, d});
     table<T>(isa).embedding_sums(count, d, from, ids(order, "order", order.size(), m),
                                  input<T>(dy, "dy"), g.mutable_data());
@@ -267,8 +268,7 @@ void bind_row_kernels(py::module_& m, py::module_& k) {
   const auto isa = py::arg("isa"), v = py::arg("v"), rows = py::arg("ids");
   k.def("embedding_forward", &embedding_forward, isa, v, rows);
   k.def("sort_ids", &sort_ids, isa, rows, v);
-  k.def("embedding_sums", &embedding_sums, isa, py::arg("starts"), py::arg("order"),
-        py::arg("dy"));
+  k.def("embedding_sums", &embedding_sums, isa, py::arg("starts"), py::arg("order"), py::arg("dy"));
   k.def("bag_forward", &bag_forward, isa, py::arg("mode"), v, rows, py::arg("padding"),
         py::arg("weights"));
   k.def("bag_backward", &bag_backward, isa, py::arg("mode"), v, rows, py::arg("padding"),

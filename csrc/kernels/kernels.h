@@ -11,10 +11,23 @@ using Index = int64_t;
 
 // Elementwise activations; the lists in activations.h, losses.h and update.h keep these orders.
 enum class Activation : int {
-  kIdentity, kRelu, kLeakyRelu, kElu, kGelu, kSigmoid, kTanh, kSoftplus, kCount
+  kIdentity,
+  kRelu,
+  kLeakyRelu,
+  kElu,
+  kGelu,
+  kSigmoid,
+  kTanh,
+  kSoftplus,
+  kCount
 };
 enum class Loss : int {
-  kMeanSquaredError, kMeanAbsoluteError, kHuber, kBinaryCrossentropy, kCategoricalCrossentropy, kCount
+  kMeanSquaredError,
+  kMeanAbsoluteError,
+  kHuber,
+  kBinaryCrossentropy,
+  kCategoricalCrossentropy,
+  kCount
 };
 enum class Optimizer : int { kSgd, kAdagrad, kRmsprop, kAdam, kCount };
 enum class BagMode : int { kSum, kMean, kSqrtn, kMax };
@@ -22,15 +35,15 @@ enum class BagMode : int { kSum, kMean, kSqrtn, kMax };
 // One step's settings of an optimizer (docs/design.md, section 3). Unused ones are ignored.
 template <class T>
 struct UpdateStep {
-  T rate;               // learning rate of this step
-  T weight_decay;       // decoupled: w -= rate * weight_decay * w before the step
-  T l1, l2;             // of the parameter: proximal, coupled
-  T clip_value;         // elements of the gradient are cut to [-clip_value, clip_value]; 0 = off
-  T gradient_scale;     // factor of the gradient, from clipping by a norm; 1 = off
-  T momentum;           // sgd, rmsprop
-  T decay_1, decay_2;   // adam: beta_1, beta_2; rmsprop: decay_2 = rho
-  T correction_1;       // adam: 1 / (1 - beta_1^t)
-  T correction_2;       // adam: 1 / sqrt(1 - beta_2^t)
+  T rate;              // learning rate of this step
+  T weight_decay;      // decoupled: w -= rate * weight_decay * w before the step
+  T l1, l2;            // of the parameter: proximal, coupled
+  T clip_value;        // elements of the gradient are cut to [-clip_value, clip_value]; 0 = off
+  T gradient_scale;    // factor of the gradient, from clipping by a norm; 1 = off
+  T momentum;          // sgd, rmsprop
+  T decay_1, decay_2;  // adam: beta_1, beta_2; rmsprop: decay_2 = rho
+  T correction_1;      // adam: 1 / (1 - beta_1^t)
+  T correction_2;      // adam: 1 / sqrt(1 - beta_2^t)
   T epsilon;
   bool nesterov, centered;
 };
@@ -136,8 +149,8 @@ struct Kernels {
   // da[m, d] = dy[m] * b[m, :], db likewise; either may be null.
   void (*dot_backward)(Index m, Index d, const T* a, const T* b, const T* dy, T* da, T* db);
   void (*copy_columns)(Index m, Index n, const T* x, Index ldx, T* y, Index ldy);
-  void (*add)(Index count, const T* a, const T* b, T* y);         // y = a + b; y may be a or b
-  void (*multiply)(Index count, const T* a, const T* b, T* y);    // y = a * b; y may be a or b
+  void (*add)(Index count, const T* a, const T* b, T* y);            // y = a + b; y may be a or b
+  void (*multiply)(Index count, const T* a, const T* b, T* y);       // y = a * b; y may be a or b
   void (*scale)(Index count, const T* x, T factor, T offset, T* y);  // y = x * factor + offset
 
   // --- noise (m rows of n columns, the first row is row `first` of the batch) -------------------

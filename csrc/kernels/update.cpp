@@ -117,8 +117,7 @@ void run(const UpdateStep<T>& given, Index count, const Arrays<T>& at, bool stre
 
 // Rows of one number each: a block of rows is collected, updated and put back.
 template <class T, class Rule, bool kExtras>
-void run_numbers(const UpdateStep<T>& step, Index count, const int32_t* rows,
-                 const Arrays<T>& at) {
+void run_numbers(const UpdateStep<T>& step, Index count, const int32_t* rows, const Arrays<T>& at) {
   const Extras<T> extras(step);
   T w[kBlock<T>], s0[kBlock<T>], s1[kBlock<T>], s2[kBlock<T>], g[kBlock<T>];
   for (Index i = 0; i < count; i += kBlock<T>) {
@@ -158,8 +157,8 @@ void run_rows(const UpdateStep<T>& given, Index count, Index d, const int32_t* r
     }
     const Index from = rows[i] * d;
     const auto slot = [from](T* s) { return s == nullptr ? s : s + from; };
-    run<T, Rule, kExtras>(given, d, {at.w + from, slot(at.s0), slot(at.s1), slot(at.s2),
-                                     at.g + i * d}, false);
+    run<T, Rule, kExtras>(
+        given, d, {at.w + from, slot(at.s0), slot(at.s1), slot(at.s2), at.g + i * d}, false);
   }
 }
 

@@ -1,4 +1,5 @@
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,7 +39,7 @@ def sigmoid(x):
     return np.where(x < 0, e, 1) / (1 + e)
 
 
-EXACT = {
+EXACT: dict[str, Any] = {
     "elu": lambda x: np.where(x < 0, np.expm1(np.minimum(x, 0)), x),
     "sigmoid": sigmoid,
     "softplus": lambda x: np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))),

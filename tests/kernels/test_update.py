@@ -133,6 +133,26 @@ def test_cuts_and_streaming_change_no_bit(isa, dtype, case, extra, random):
         assert all(cut[name].tobytes() == expected[name].tobytes() for name in slots)
 
 
+@pytest.mark.parametrize("case", RULES)
+@pytest.mark.parametrize("d", [1, 16, 19])
+@pytest.mark.parametrize("extra", [{}, {"weight_decay": 0.1, "l1": 0.01, "l2": 0.1}])
+def test_rows_of_a_table_change_as_a_parameter_of_their_own(isa, dtype, case, d, extra, random):
+    w, _, slots = start(case, (50, d), dtype, random)
+    rows = random.permutation(50)[:37].astype(np.int32)
+    g = random.normal(size=(37, d)).astype(dtype)
+    expected_w, expected = w.copy(), {name: slot.copy() for name, slot in slots.items()}
+    own_w, own = w[rows], {name: slot[rows] for name, slot in slots.items()}
+    run(isa, case, own_w, g, own, **extra)
+    expected_w[rows] = own_w
+    for name, slot in own.items():
+        expected[name][rows] = slot
+    rule, settings = RULES[case]
+    three = [slots.get(name) for name in (*ORDER[rule], None, None)][:3]
+    kernels.update_rows(isa, rule, {**kernel_settings(settings), **extra}, rows, w, three, g)
+    assert w.tobytes() == expected_w.tobytes()
+    assert all(slots[name].tobytes() == expected[name].tobytes() for name in slots)
+
+
 @pytest.mark.parametrize("start_at", range(17))
 def test_streaming_writes_every_element_and_no_other(isa, dtype, start_at, random):
     w = random.normal(size=90).astype(dtype)
