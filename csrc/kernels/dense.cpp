@@ -129,10 +129,17 @@ bool transposes_rows(Index m, Index k, Index n) {
   return k >= kLanes<T> && rows * (n + k) + (rows - m) * n * k / 6 < n * k;
 }
 
+// Rows of w that lie whole pages apart fall into one set of the nearest cache, which cannot hold a
+// tile's height of them: they are copied closer. Elements of the copy, or 0.
+template <class T>
+Index crowded_rows(Index n) {
+  return n * sizeof(T) % kPageBytes == 0 ? kLanes<T> * (n + kLanes<T>) : 0;
+}
+
 // Enough for every smaller m too, whichever way it takes.
 template <class T>
 Index dense_scratch(Index m, Index k, Index n) {
-  return n * whole<T>(m > k ? m : k, kSquares<T> * kLanes<T>);
+  return n * whole<T>(m > k ? m : k, kSquares<T> * kLanes<T>) + crowded_rows<T>(n);
 }
 
 // dx = dy @ w^T, with w^T in scratch.
@@ -158,9 +165,14 @@ void inputs_by_rows(Index m, Index k, Index n, Tiles<T> tiles, const T* w, T* sc
   transpose(m, n, padded, dy, tiles.a_row, scratch, padded);
   tiles.a_row = n;
   tiles.ldb = padded;
+  T* copy = crowded_rows<T>(n) > 0 ? scratch + n * padded : nullptr;
+  if (copy != nullptr) tiles.a_row = n + lanes;
   for (Index p = 0; p < k; p += lanes) {
     const Index first = least(p, k - lanes);  // the last tile may overlap the one before
-    tiles.a = w + first * n;
+    tiles.a = copy != nullptr ? copy : w + first * n;
+    for (Index r = 0; r < lanes && copy != nullptr; ++r) {
+      std::memcpy(copy + r * tiles.a_row, w + (first + r) * n, n * sizeof(T));
+    }
     for (Index i = 0; i < m; i += width) {
       tiles.b = scratch + i;
       tiles.c = dx + i * tiles.ldc + first;

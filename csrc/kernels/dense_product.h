@@ -20,6 +20,9 @@ inline constexpr int kRowsOfPair = kManyRegisters ? 14 : 6;     // x 2 vectors
 inline constexpr int kRowsOfSingle = kManyRegisters ? 16 : 12;  // x 1 vector
 inline constexpr int kLineVectors = kManyRegisters ? 16 : 8;    // 1 x 16 or 1 x 8 vectors
 
+inline constexpr Index kPageBytes = 4096;  // lines this far apart crowd few sets of a cache
+inline constexpr Index kLongSum = 256;
+
 template <class T>
 using RunTiles = void (*)(const Tiles<T>&, Index);
 
@@ -40,20 +43,24 @@ void run_column(Tiles<T> tiles, Index rows) {
   if (higher > 0) {
     run_rows<T, kVectors, kPartial>(static_cast<int>(height) + 1, tiles, higher, heights);
     tiles.a += higher * (height + 1) * tiles.a_row;
+    if (tiles.start != nullptr) tiles.start += higher * (height + 1) * tiles.start_row;
     tiles.c += higher * (height + 1) * tiles.ldc;
   }
   run_rows<T, kVectors, kPartial>(static_cast<int>(height), tiles, count - higher, heights);
 }
 
 // Vectors of the next column of tiles, of `left` that remain.
-inline int strip_vectors(Index rows, Index left) {
+template <class T>
+int strip_vectors(const Tiles<T>& tiles, Index rows, Index left) {
   // A single row reads b once, at the speed of the cache it lies in: long runs of each row of b
   // are read fastest.
   if (rows == 1 && left >= kLineVectors) return kLineVectors;
   if (rows == 1 && left >= 8) return 8;
-  // Higher tiles read b less often, wider ones waste fewer rows in the last tile.
+  // Higher tiles read b less often, wider ones balance better and read fewer rows of a at once:
+  // rows whole pages apart fall into one set of the nearest cache, of some 8 or 12 lines.
+  const bool crowded = tiles.a_step == 1 && tiles.a_row * sizeof(T) % kPageBytes == 0;
   const bool high = rows >= 64 || (rows > 2 * kRowsOfWide && rows <= kRowsOfPair);
-  if (kManyRegisters && left >= kWideVectors && !high) return kWideVectors;
+  if (kManyRegisters && left >= kWideVectors && (crowded || !high)) return kWideVectors;
   return left >= 2 ? 2 : 1;
 }
 
@@ -75,6 +82,36 @@ void run_strip(const Tiles<T>& tiles, Index rows, int vectors) {
   }
 }
 
+// One strip. A long sum over distant rows of b is cut into pieces: every tile of the strip takes
+// a piece while it is near, and goes on from c with the next one, which changes no bit. For many
+// tiles the piece is copied to where the nearest cache holds all of it.
+template <class T>
+void run_pieces(Tiles<T> tiles, Index rows, int vectors) {
+  constexpr int lanes = kLanes<T>;
+  constexpr Index depth = 128;
+  alignas(64) T copy[depth * kWideVectors * lanes];
+  const Index k = tiles.k, last = tiles.last, width = vectors * lanes, ldb = tiles.ldb;
+  const T* b = tiles.b;
+  const bool copied = rows >= 48, relu = tiles.relu;
+  for (Index first = 0; first < k; first += depth, b += depth * ldb) {
+    tiles.k = least(depth, k - first);
+    tiles.relu = relu && first + tiles.k == k;
+    tiles.b = b;
+    if (copied) {
+      for (Index p = 0; p < tiles.k; ++p) {
+        for (Index j = 0; j < last; j += lanes) store(copy + p * width + j, load(b + p * ldb + j));
+        store(copy + p * width + last, load(b + p * ldb + last));
+      }
+      tiles.b = copy;
+      tiles.ldb = width;
+    }
+    run_strip(tiles, rows, vectors);
+    tiles.a += depth * tiles.a_step;
+    tiles.start = tiles.c;
+    tiles.start_row = tiles.ldc;
+  }
+}
+
 // Calls finish(first, width) after each finished column of tiles c[0:m, first:first + width].
 template <class T, class Finish>
 void multiply(const Product<T>& product, Finish finish) {
@@ -89,7 +126,7 @@ void multiply(const Product<T>& product, Finish finish) {
     return;
   }
   for (Index first = 0; first < n;) {
-    const int vectors = strip_vectors(m, (n - first + lanes - 1) / lanes);
+    const int vectors = strip_vectors(tiles, m, (n - first + lanes - 1) / lanes);
     // A strip that would pass the end ends there: its last vector overlaps the one before, in the
     // same strip or, if it is the only one, in the strip before.
     const Index end = least(first + vectors * lanes, n);
@@ -98,7 +135,11 @@ void multiply(const Product<T>& product, Finish finish) {
     tiles.c = product.tiles.c + begin;
     if (product.tiles.start != nullptr) tiles.start = product.tiles.start + begin;
     tiles.last = end - lanes - begin;
-    run_strip(tiles, m, vectors);
+    if (m > kRowsOfWide && tiles.ldb * sizeof(T) >= kPageBytes && tiles.k >= kLongSum) {
+      run_pieces(tiles, m, vectors);
+    } else {
+      run_strip(tiles, m, vectors);
+    }
     finish(begin, end - begin);
     first += vectors * lanes;
   }

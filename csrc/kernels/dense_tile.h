@@ -18,7 +18,8 @@ struct Tiles {
   // Where the last vector of columns begins: it may overlap the one before, when the width is not
   // a multiple of the lanes (both compute the same bits). Partial tiles: the number of columns.
   Index last;
-  const T* start;  // where the sums of each column begin (a bias); null: zeros
+  const T* start;  // where the sums begin, rows start_row apart (0: a bias); null: zeros
+  Index start_row;
   T* c;
   Index ldc;
   bool relu;
@@ -68,17 +69,20 @@ void run_tiles(const Tiles<T>& t, Index count) {
   const auto read = [=](const T* p, int v) {
     return kPartial ? load_first(p, last) : load(p + column(v));
   };
-  const T* a = t.a;
+  const T *a = t.a, *start = t.start;
   T* c = t.c;
   for (; count > 0; --count) {
     Sums<T, kRows, kVectors> sum = {};
     if (t.start != nullptr) {
 #pragma GCC unroll 16
       for (int v = 0; v < kVectors; ++v) {
-        const Vector<T> start = read(t.start, v);
+        Vector<T> first = read(start, v);
 #pragma GCC unroll 16
-        for (int r = 0; r < kRows; ++r) sum[r][v] = start;
+        for (int r = 0; r < kRows; ++r) {
+          sum[r][v] = t.start_row == 0 ? first : read(start + r * t.start_row, v);
+        }
       }
+      start += kRows * t.start_row;
     }
     add_products<T, kRows, kVectors>(sum, t, a, read);
     if (t.relu) {  // sum < 0 is false for NaN, which so stays NaN
