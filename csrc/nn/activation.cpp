@@ -1,14 +1,20 @@
 // Activation: an elementwise function or softmax over the last axis.
 #include "nn/activation.h"
 
+#include <iterator>
+
+#include "kernels/activations.h"
 #include "nn/layer.h"
 #include "nn/planning.h"
 
 namespace fastnn {
 
 std::vector<std::string> activation_names() {
-  return {"identity", "relu", "leaky_relu", "elu", "gelu", "sigmoid", "tanh", "softplus",
-          "softmax"};
+  // Every instruction set holds the same list.
+  const auto& elementwise = baseline::Activations::names;
+  std::vector<std::string> names(std::begin(elementwise), std::end(elementwise));
+  names.emplace_back("softmax");
+  return names;
 }
 
 Activation elementwise_activation(const Node& node, const std::string& otherwise) {

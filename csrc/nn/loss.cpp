@@ -1,6 +1,9 @@
 #include "nn/loss.h"
 
 #include <cmath>
+#include <iterator>
+
+#include "kernels/losses.h"
 
 namespace fastnn {
 namespace {
@@ -52,8 +55,8 @@ Head<T> plan_head(const Network<T>& network, int output, const Spec& spec) {
 }  // namespace
 
 std::vector<std::string> loss_names() {
-  return {"mean_squared_error", "mean_absolute_error", "huber", "binary_crossentropy",
-          "categorical_crossentropy"};
+  const auto& names = baseline::Losses::names;
+  return {std::begin(names), std::end(names)};
 }
 
 std::vector<std::string> metric_names() {
@@ -112,8 +115,8 @@ void run_metric(const Head<T>& head, Metric metric, const Kernels<T>& kernels, i
                 T* out) {
   // Accuracy may read logits: the largest is the largest probability, and 0 is one half.
   const bool logits = metric == Metric::kAccuracy && head.logits;
-  const T* z = memory.values[static_cast<size_t>(logits ? head.node : head.output)] +
-               first * head.n;
+  const T* z =
+      memory.values[static_cast<size_t>(logits ? head.node : head.output)] + first * head.n;
   if (metric == Metric::kMeanSquaredError) {
     kernels.metric_squared(count, head.n, z, target.numbers, weights, out);
   } else if (metric == Metric::kMeanAbsoluteError) {
@@ -126,14 +129,14 @@ void run_metric(const Head<T>& head, Metric metric, const Kernels<T>& kernels, i
   }
 }
 
-#define FASTNN_INSTANTIATE(T)                                                                     \
-  template struct Head<T>;                                                                        \
-  template std::vector<Head<T>> plan_heads(const Network<T>&, const std::vector<Spec>&,           \
-                                           const std::vector<double>&,                            \
-                                           const std::vector<std::vector<std::string>>&);         \
-  template void run_loss(const Head<T>&, const Kernels<T>&, int64_t, const T*, const Target<T>&,  \
-                         const T*, T, T*, T*);                                                    \
-  template void run_metric(const Head<T>&, Metric, const Kernels<T>&, int64_t, const Memory<T>&,  \
+#define FASTNN_INSTANTIATE(T)                                                                    \
+  template struct Head<T>;                                                                       \
+  template std::vector<Head<T>> plan_heads(const Network<T>&, const std::vector<Spec>&,          \
+                                           const std::vector<double>&,                           \
+                                           const std::vector<std::vector<std::string>>&);        \
+  template void run_loss(const Head<T>&, const Kernels<T>&, int64_t, const T*, const Target<T>&, \
+                         const T*, T, T*, T*);                                                   \
+  template void run_metric(const Head<T>&, Metric, const Kernels<T>&, int64_t, const Memory<T>&, \
                            int64_t, const Target<T>&, const T*, T*);
 FASTNN_INSTANTIATE(float)
 FASTNN_INSTANTIATE(double)
