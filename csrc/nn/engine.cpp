@@ -146,7 +146,7 @@ Report Engine<T>::evaluate(const Examples<T>& examples, int threads) {
   check_ids(examples);
   check_labels(examples);
   const std::shared_lock<std::shared_mutex> lock(mutex());
-  Report report = fastnn::evaluate(network_, heads_, examples, threads);
+  Report report = fastnn::evaluate(network_, workspaces_, heads_, examples, threads);
   to_means(report);
   return report;
 }
@@ -155,7 +155,7 @@ template <class T>
 void Engine<T>::predict(const Examples<T>& examples, int threads, const std::vector<T*>& outputs) {
   check_ids(examples);
   const std::shared_lock<std::shared_mutex> lock(mutex());
-  fastnn::predict(network_, examples, threads, outputs);
+  fastnn::predict(network_, workspaces_, examples, threads, outputs);
 }
 
 // l1 |w| + l2 w^2 summed; its gradient is added.

@@ -55,6 +55,7 @@ class Engine {
   double penalty(const Parameter<T>& parameter, T* gradient) const;
 
   Network<T> network_;
+  Workspaces<T> workspaces_;
   std::vector<Head<T>> heads_;
   OptimizerPlan optimizer_;
   std::unique_ptr<Trainer<T>> trainer_;

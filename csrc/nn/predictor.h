@@ -7,14 +7,27 @@
 
 namespace fastnn {
 
+// One thread's place to work in. The last one used is kept for the next call, so that predicting
+// a single row allocates nothing.
+template <class T>
+class Workspaces {
+ public:
+  ~Workspaces() { delete spare_.load(); }
+  std::unique_ptr<Arena<T>> take(const Network<T>& network);
+  void give_back(std::unique_ptr<Arena<T>> arena) { delete spare_.exchange(arena.release()); }
+
+ private:
+  std::atomic<Arena<T>*> spare_{nullptr};
+};
+
 // outputs[i][n, width of output i]; threads at most that many, 0 = default_threads().
 template <class T>
-void predict(const Network<T>& network, const Examples<T>& examples, int threads,
-             const std::vector<T*>& outputs);
+void predict(const Network<T>& network, Workspaces<T>& workspaces, const Examples<T>& examples,
+             int threads, const std::vector<T*>& outputs);
 
 // Sums of losses and metrics over all examples, noise off.
 template <class T>
-Report evaluate(const Network<T>& network, const std::vector<Head<T>>& heads,
-                const Examples<T>& examples, int threads);
+Report evaluate(const Network<T>& network, Workspaces<T>& workspaces,
+                const std::vector<Head<T>>& heads, const Examples<T>& examples, int threads);
 
 }  // namespace fastnn
