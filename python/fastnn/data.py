@@ -14,6 +14,7 @@ from fastnn import check
 
 Array = NDArray[Any]
 
+_NATIVE = {name: np.dtype(name) for name in ("float32", "float64")}
 _BLOCK = 1 << 18  # elements checked at a time, so that checking needs next to no memory
 
 
@@ -103,6 +104,8 @@ def convert_weights(argument: str, given: Any, n: int, dtype: str) -> Array | No
 
 def convert_floats(argument: str, given: Any, shape: tuple[int, ...], dtype: str) -> Array:
     """Return finite numbers as rows of `shape`; (n,) will do for rows of one number."""
+    if _is_ready(given, shape, dtype):
+        return given  # type: ignore[no-any-return]
     array, columns = native(argument, given)
     if array.dtype.kind == "c":
         raise check.wrong_type(argument, "real numbers", got=f"dtype {array.dtype}")
@@ -121,6 +124,20 @@ def convert_floats(argument: str, given: Any, shape: tuple[int, ...], dtype: str
             raise check.wrong_value(argument, expected, got + _place(position, columns))
         raise check.wrong_value(argument, "finite numbers", f"{got}" + _place(position, columns))
     return converted
+
+
+def _is_ready(given: Any, shape: tuple[int, ...], dtype: str) -> bool:
+    """Whether an array can be used as it is: one pass over it, no copy, no temporary array."""
+    return (
+        type(given) is np.ndarray
+        and given.dtype is _NATIVE[dtype]
+        and given.shape[1:] == shape
+        and given.ndim > 0
+        and given.flags.c_contiguous
+        and given.flags.aligned
+        # A sum of squares is finite only if every number is; an overflow goes the long way.
+        and math.isfinite(np.vdot(given, given))
+    )
 
 
 def convert_ids(argument: str, given: Any, shape: tuple[int, ...], vocabulary: int) -> Array:

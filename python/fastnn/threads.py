@@ -48,9 +48,9 @@ def get_num_threads() -> int:
 
 
 def resolve(n_jobs: int | None) -> int:
-    """Return the threads for `n_jobs`: None the default, -1 all cores, -2 all but one..."""
+    """Return the threads for `n_jobs`: None the engine's default (0), -1 all cores, -2 all but one."""
     if n_jobs is None:
-        return get_num_threads()
+        return 0
     found = check.integer("n_jobs", n_jobs, -(2**31), 2**31 - 1)
     if found == 0:
         raise check.wrong_value("n_jobs", "None or an integer other than 0", found)
