@@ -4,6 +4,8 @@
 #include <chrono>
 #include <cmath>
 
+#include "base/denormals.h"
+
 namespace fastnn {
 namespace {
 
@@ -367,6 +369,7 @@ Report Trainer<T>::run(const Examples<T>& examples, const Run& run, int64_t& don
   const int64_t start = done;
   auto polled = Clock::now();
   parallel(threads, [&](const Team& team) {
+    const FlushDenormals flush;
     if (team.member == 0 && team.size < threads) prepare_threads(team.size);
     team.wait();
     for (int64_t s = 0; s < n_steps; ++s) {
