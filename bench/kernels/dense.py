@@ -5,7 +5,11 @@ import pytest
 from fastnn import _core
 
 PRODUCTS = ("dense_forward", "dense_backward_inputs", "dense_backward_weights")
-SHAPES = ((32, 64, 64), (128, 784, 256), (512, 784, 256), (128, 256, 128), (128, 128, 10))
+SHAPES = (
+    *((1, 784, 256), (16, 64, 64), (16, 784, 256), (16, 256, 128), (64, 8, 64), (64, 64, 64)),
+    *((64, 784, 256), (64, 256, 128), (64, 128, 10), (64, 256, 32), (64, 32, 256)),
+    *((64, 256, 784), (64, 784, 100), (512, 784, 256), (64, 1024, 1024)),
+)
 
 
 @pytest.mark.parametrize("isa", _core.instruction_sets())
