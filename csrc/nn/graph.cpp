@@ -22,7 +22,7 @@ int64_t Config::size(const std::string& name) const {
   return static_cast<int64_t>(value);
 }
 
-const std::string& Config::word(const std::string& name, const std::string& otherwise) const {
+std::string Config::word(const std::string& name, const std::string& otherwise) const {
   const auto found = words.find(name);
   return found == words.end() ? otherwise : found->second;
 }

@@ -19,7 +19,7 @@ struct Config {
   double number(const std::string& name, double otherwise) const;
   double number(const std::string& name) const;         // throws when missing
   int64_t size(const std::string& name) const;          // a whole number >= 1
-  const std::string& word(const std::string& name, const std::string& otherwise) const;
+  std::string word(const std::string& name, const std::string& otherwise) const;
 };
 
 struct Spec {

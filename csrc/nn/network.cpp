@@ -23,7 +23,7 @@ Value input_value(const Node& node) {
   }
   check(size_of(value.shape) < (int64_t{1} << 31), node.name,
         ": expected fewer than 2**31 numbers a row, got shape ", to_string(value.shape));
-  const std::string& type = node.config.word("dtype", "float");
+  const std::string type = node.config.word("dtype", "float");
   check(type == "float" || type == "ids", node.name, ": expected dtype float or ids, got ", type);
   value.ids = type == "ids";
   value.vocabulary = static_cast<int64_t>(number_within(node, "vocabulary", 0, 0, 2147483647.0));
