@@ -43,7 +43,8 @@ Spec to_spec(const py::handle& spec) {
 
 Node to_node(const py::handle& node) {
   return {py::cast<std::string>(node.attr("kind")), py::cast<std::string>(node.attr("name")),
-          py::cast<std::vector<int>>(node.attr("inputs")), to_config(py::dict(node.attr("config")))};
+          py::cast<std::vector<int>>(node.attr("inputs")),
+          to_config(py::dict(node.attr("config")))};
 }
 
 std::vector<int64_t> with_rows(int64_t n, const Shape& row) {
@@ -71,8 +72,9 @@ Examples<T> to_inputs(const Engine<T>& engine, const Arrays& arrays) {
     const Value& value = network.values[node];
     const int64_t rows = i == 0 ? kAny : examples.n;
     const auto shape = with_rows(rows, value.shape);
-    examples.inputs.push_back(value.ids ? static_cast<const void*>(input<int32_t>(arrays[i], network.names[node], shape))
-                                        : static_cast<const void*>(input<T>(arrays[i], network.names[node], shape)));
+    examples.inputs.push_back(
+        value.ids ? static_cast<const void*>(input<int32_t>(arrays[i], network.names[node], shape))
+                  : static_cast<const void*>(input<T>(arrays[i], network.names[node], shape)));
     if (i == 0) examples.n = arrays[0].shape(0);
   }
   return examples;
@@ -88,8 +90,10 @@ Examples<T> to_examples(const Engine<T>& engine, const Arrays& inputs, const Arr
   for (size_t h = 0; h < targets.size(); ++h) {
     const Head<T>& head = engine.heads()[h];
     const Shape& shape = engine.network().values[static_cast<size_t>(head.output)].shape;
-    examples.targets.push_back(head.labels ? static_cast<const void*>(input<int32_t>(targets[h], "y", {examples.n}))
-                                           : static_cast<const void*>(input<T>(targets[h], "y", with_rows(examples.n, shape))));
+    examples.targets.push_back(
+        head.labels
+            ? static_cast<const void*>(input<int32_t>(targets[h], "y", {examples.n}))
+            : static_cast<const void*>(input<T>(targets[h], "y", with_rows(examples.n, shape))));
   }
   if (weights) examples.weights = input<T>(*weights, "sample_weight", {examples.n});
   return examples;
@@ -145,8 +149,8 @@ py::dict train(Engine<T>& engine, const Arrays& inputs, const Arrays& targets,
                int threads, const py::object& poll) {
   const Examples<T> examples = to_examples(engine, inputs, targets, weights);
   SignalPoll ask(poll);
-  const Run run{batch_size, shuffle, seed, epoch, first_step, rates, threads,
-                [&] { return ask(); }};
+  const Run run{batch_size, shuffle, seed,    epoch,
+                first_step, rates,   threads, [&] { return ask(); }};
   Report report;
   {
     const py::gil_scoped_release released;
@@ -170,8 +174,8 @@ py::dict evaluate(Engine<T>& engine, const Arrays& inputs, const Arrays& targets
 }
 
 template <class T>
-std::vector<py::array_t<T>> predict(Engine<T>& engine, const Arrays& inputs,
-                                    int64_t /*batch_size*/, int threads) {
+std::vector<py::array_t<T>> predict(Engine<T>& engine, const Arrays& inputs, int64_t /*batch_size*/,
+                                    int threads) {
   const Examples<T> examples = to_inputs(engine, inputs);
   std::vector<py::array_t<T>> outputs;
   std::vector<T*> pointers;
@@ -252,52 +256,63 @@ void set_state(Engine<T>& engine, const py::dict& arrays) {
 }
 
 template <class T>
+std::unique_ptr<Engine<T>> make_engine(const py::list& nodes, const std::vector<int>& outputs) {
+  std::vector<Node> described;
+  for (const auto& node : nodes) described.push_back(to_node(node));
+  return std::make_unique<Engine<T>>(described, outputs);
+}
+
+template <class T>
+std::vector<py::tuple> shapes(const Engine<T>& engine) {
+  std::vector<py::tuple> shapes;
+  for (const Shape& shape : engine.shapes()) shapes.push_back(py::tuple(py::cast(shape)));
+  return shapes;
+}
+
+template <class T>
+std::vector<std::pair<std::string, py::tuple>> parameters(const Engine<T>& engine) {
+  std::vector<std::pair<std::string, py::tuple>> list;
+  for (const auto* p : engine.parameters()) {
+    list.emplace_back(p->name, py::tuple(py::cast(p->shape)));
+  }
+  return list;
+}
+
+template <class T>
+py::array_t<T> get(Engine<T>& engine, const std::string& parameter) {
+  const auto lock = locked<Reading>(engine);
+  const Parameter<T>& found = engine.parameter(parameter);
+  return copy_of(found.value.data(), found.shape);
+}
+
+template <class T>
+void set(Engine<T>& engine, const std::string& parameter, const py::array& array) {
+  const auto lock = locked<Writing>(engine);
+  Parameter<T>& found = engine.parameter(parameter);
+  const T* values = input<T>(array, parameter, found.shape);
+  std::copy_n(values, found.size(), found.value.data());
+}
+
+template <class T>
+void compile(Engine<T>& engine, const py::list& losses, const std::vector<double>& loss_weights,
+             const py::object& optimizer, const std::vector<std::vector<std::string>>& metrics) {
+  std::vector<Spec> specs;
+  for (const auto& loss : losses) specs.push_back(to_spec(loss));
+  const Spec rule = to_spec(optimizer);
+  const py::gil_scoped_release released;
+  engine.compile(specs, loss_weights, rule, metrics);
+}
+
+template <class T>
 void bind_engine(py::module_& m, const char* name) {
-  using E = Engine<T>;
-  py::class_<E>(m, name)
-      .def(py::init([](const py::list& nodes, const std::vector<int>& outputs) {
-             std::vector<Node> described;
-             for (const auto& node : nodes) described.push_back(to_node(node));
-             return std::make_unique<E>(described, outputs);
-           }),
-           py::arg("nodes"), py::arg("outputs"))
-      .def("shapes",
-           [](const E& engine) {
-             std::vector<py::tuple> shapes;
-             for (const Shape& shape : engine.shapes()) shapes.push_back(py::tuple(py::cast(shape)));
-             return shapes;
-           })
-      .def("parameters",
-           [](const E& engine) {
-             std::vector<std::pair<std::string, py::tuple>> list;
-             for (const auto* p : engine.parameters()) list.emplace_back(p->name, py::tuple(py::cast(p->shape)));
-             return list;
-           })
-      .def("get",
-           [](E& engine, const std::string& parameter) {
-             const auto lock = locked<Reading>(engine);
-             const Parameter<T>& found = engine.parameter(parameter);
-             return copy_of(found.value.data(), found.shape);
-           },
-           py::arg("name"))
-      .def("set",
-           [](E& engine, const std::string& parameter, const py::array& array) {
-             const auto lock = locked<Writing>(engine);
-             Parameter<T>& found = engine.parameter(parameter);
-             const T* values = input<T>(array, parameter, found.shape);
-             std::copy_n(values, found.size(), found.value.data());
-           },
-           py::arg("name"), py::arg("array"))
-      .def("compile",
-           [](E& engine, const py::list& losses, const std::vector<double>& loss_weights,
-              const py::object& optimizer, const std::vector<std::vector<std::string>>& metrics) {
-             std::vector<Spec> specs;
-             for (const auto& loss : losses) specs.push_back(to_spec(loss));
-             const Spec rule = to_spec(optimizer);
-             const py::gil_scoped_release released;
-             engine.compile(specs, loss_weights, rule, metrics);
-           },
-           py::arg("losses"), py::arg("loss_weights"), py::arg("optimizer"), py::arg("metrics"))
+  py::class_<Engine<T>>(m, name)
+      .def(py::init(&make_engine<T>), py::arg("nodes"), py::arg("outputs"))
+      .def("shapes", &shapes<T>)
+      .def("parameters", &parameters<T>)
+      .def("get", &get<T>, py::arg("name"))
+      .def("set", &set<T>, py::arg("name"), py::arg("array"))
+      .def("compile", &compile<T>, py::arg("losses"), py::arg("loss_weights"), py::arg("optimizer"),
+           py::arg("metrics"))
       .def("state", &state<T>)
       .def("set_state", &set_state<T>, py::arg("state"))
       .def("train", &train<T>, py::arg("inputs"), py::arg("targets"), py::arg("weights"),
@@ -319,7 +334,8 @@ void bind_model(py::module_& m) {
   m.def(
       "Engine",
       [](const py::object& nodes, const py::object& outputs, const std::string& dtype) {
-        check(dtype == "float32" || dtype == "float64", "dtype: expected float32 or float64, got ", dtype);
+        check(dtype == "float32" || dtype == "float64", "dtype: expected float32 or float64, got ",
+              dtype);
         const py::module_ core = py::module_::import("fastnn._core");
         return core.attr(dtype == "float32" ? "Engine32" : "Engine64")(nodes, outputs);
       },

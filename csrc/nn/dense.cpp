@@ -60,8 +60,8 @@ class Dense : public Layer<T> {
     const int64_t pieces = std::max<int64_t>(1, (k_ + fitting - 1) / fitting);
     for (int64_t piece = 0; piece < pieces; ++piece) {
       const int64_t begin = k_ * piece / pieces, end = k_ * (piece + 1) / pieces;
-      tiles.push_back({this->position, 0, begin * n_, end * n_,
-                       static_cast<double>((end - begin) * n_)});
+      tiles.push_back(
+          {this->position, 0, begin * n_, end * n_, static_cast<double>((end - begin) * n_)});
     }
     if (this->parameters.size() > 1) {
       tiles.push_back({this->position, 1, 0, n_, static_cast<double>(n_)});
@@ -73,8 +73,8 @@ class Dense : public Layer<T> {
     if (tile.parameter == 1) {
       rows.pass.kernels.column_sums(m, n_, rows.output_gradient(), n_, g);
     } else {
-      rows.pass.kernels.dense_backward_weights(m, tile.begin / n_, tile.end / n_, n_,
-                                               rows.input(0), k_, rows.output_gradient(), n_, g);
+      rows.pass.kernels.dense_backward_weights(m, tile.begin / n_, tile.end / n_, n_, rows.input(0),
+                                               k_, rows.output_gradient(), n_, g);
     }
   }
 

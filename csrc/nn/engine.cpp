@@ -13,8 +13,8 @@ void check_bounds(const int32_t* values, int64_t count, int64_t width, int64_t b
   for (int64_t i = 0; i < count; ++i) most = std::max(most, static_cast<uint32_t>(values[i]));
   if (count == 0 || most < static_cast<uint64_t>(bound)) return;
   for (int64_t i = 0; i < count; ++i) {
-    check(values[i] >= 0 && values[i] < bound, what, ": expected values in [0, ", bound,
-          "), got ", values[i], " at row ", i / width);
+    check(values[i] >= 0 && values[i] < bound, what, ": expected values in [0, ", bound, "), got ",
+          values[i], " at row ", i / width);
   }
 }
 
@@ -103,8 +103,7 @@ template <class T>
 void Engine<T>::check_labels(const Examples<T>& examples) const {
   for (size_t h = 0; h < heads_.size(); ++h) {
     if (!heads_[h].labels) continue;
-    check_bounds(static_cast<const int32_t*>(examples.targets[h]), examples.n, 1, heads_[h].n,
-                 "y");
+    check_bounds(static_cast<const int32_t*>(examples.targets[h]), examples.n, 1, heads_[h].n, "y");
   }
 }
 
@@ -114,8 +113,8 @@ Report Engine<T>::train(const Examples<T>& examples, const Run& run) {
   check(examples.n >= 1, "x: expected at least one row, got none");
   check(examples.n < (int64_t{1} << 31), "x: expected fewer than 2**31 rows, got ", examples.n);
   check(run.batch_size >= 1, "batch_size: expected at least 1, got ", run.batch_size);
-  check(run.epoch >= 0 && run.epoch < (int64_t{1} << 32), "epoch: expected a number in [0, 2**32), got ",
-        run.epoch);
+  check(run.epoch >= 0 && run.epoch < (int64_t{1} << 32),
+        "epoch: expected a number in [0, 2**32), got ", run.epoch);
   Run own = run;
   own.batch_size = std::min(run.batch_size, examples.n);
   const int64_t steps = (examples.n + own.batch_size - 1) / own.batch_size;
@@ -166,7 +165,8 @@ double Engine<T>::penalty(const Parameter<T>& parameter, T* gradient) const {
   for (int64_t i = 0; i < parameter.size(); ++i) {
     const auto value = static_cast<double>(w[i]);
     sum += parameter.l1 * std::abs(value) + parameter.l2 * value * value;
-    gradient[i] += static_cast<T>(parameter.l1 * ((value > 0) - (value < 0)) + 2 * parameter.l2 * value);
+    gradient[i] +=
+        static_cast<T>(parameter.l1 * ((value > 0) - (value < 0)) + 2 * parameter.l2 * value);
   }
   return sum;
 }

@@ -17,8 +17,8 @@ struct Config {
   std::map<std::string, Shape> shapes;
 
   double number(const std::string& name, double otherwise) const;
-  double number(const std::string& name) const;         // throws when missing
-  int64_t size(const std::string& name) const;          // a whole number >= 1
+  double number(const std::string& name) const;  // throws when missing
+  int64_t size(const std::string& name) const;   // a whole number >= 1
   std::string word(const std::string& name, const std::string& otherwise) const;
 };
 

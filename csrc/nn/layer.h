@@ -29,24 +29,24 @@ struct Parameter {
 // Where the values of a batch lie, by node; every pointer is that of the batch's first row.
 template <class T>
 struct Memory {
-  std::vector<T*> values;                 // outputs of float nodes
-  std::vector<const int32_t*> ids;        // outputs of ids nodes
-  std::vector<T*> gradients;              // of a node's output; null where none is needed
-  std::vector<std::vector<T*>> edges;     // where a node writes the gradient of each input, or null
-  std::vector<T*> extras;                 // Layer::extra elements per row
-  std::vector<int32_t*> marks;            // Layer::marks elements per row
+  std::vector<T*> values;              // outputs of float nodes
+  std::vector<const int32_t*> ids;     // outputs of ids nodes
+  std::vector<T*> gradients;           // of a node's output; null where none is needed
+  std::vector<std::vector<T*>> edges;  // where a node writes the gradient of each input, or null
+  std::vector<T*> extras;              // Layer::extra elements per row
+  std::vector<int32_t*> marks;         // Layer::marks elements per row
 };
 
 // How a pass runs.
 template <class T>
 struct Pass {
   const Kernels<T>& kernels;
-  bool training = false;                  // noise layers act
-  NoiseKey noise{};                       // seed and step; the stream is the layer's
-  T* scratch = nullptr;                   // of this thread, Layer::scratch(rows) elements
-  const T* row_weights = nullptr;         // of the batch, or null
-  T row_scale = 0;                        // 1 / sum of the batch's weights
-  T* penalties = nullptr;                 // of the batch, one per row
+  bool training = false;           // noise layers act
+  NoiseKey noise{};                // seed and step; the stream is the layer's
+  T* scratch = nullptr;            // of this thread, Layer::scratch(rows) elements
+  const T* row_weights = nullptr;  // of the batch, or null
+  T row_scale = 0;                 // 1 / sum of the batch's weights
+  T* penalties = nullptr;          // of the batch, one per row
 };
 
 template <class T>
@@ -86,9 +86,9 @@ struct Tile {
 // A table whose rows are looked up by ids: one row of gradient per lookup.
 struct TableUse {
   int ids_node;
-  int64_t lookups;     // per row of the batch
-  int32_t padding;     // id that is no lookup, or -1
-  bool every_row;      // sparse_update="dense"
+  int64_t lookups;  // per row of the batch
+  int32_t padding;  // id that is no lookup, or -1
+  bool every_row;   // sparse_update="dense"
 };
 
 template <class T>
@@ -126,10 +126,10 @@ class Layer {
 
   const std::string name;
   const std::vector<Value> inputs;
-  std::vector<int> sources;   // nodes of the inputs
+  std::vector<int> sources;  // nodes of the inputs
   Value output;
-  int position = 0;           // of the node in the engine's list
-  uint32_t stream = 0;        // last counter word of this layer's random numbers
+  int position = 0;              // of the node in the engine's list
+  uint32_t stream = 0;           // last counter word of this layer's random numbers
   int64_t extra = 0, marks = 0;  // elements per row kept from forward to backward
   std::vector<std::unique_ptr<Parameter<T>>> parameters;
 
@@ -189,21 +189,33 @@ LayerPointer<T> make_layer(const Node& node, const std::vector<Value>& inputs);
 
 std::vector<std::string> layer_kinds();
 
-
-template <class T> LayerPointer<T> make_dense(const Node&, const std::vector<Value>&);
-template <class T> LayerPointer<T> make_embedding(const Node&, const std::vector<Value>&);
-template <class T> LayerPointer<T> make_embedding_bag(const Node&, const std::vector<Value>&);
-template <class T> LayerPointer<T> make_dot(const Node&, const std::vector<Value>&);
-template <class T> LayerPointer<T> make_concatenate(const Node&, const std::vector<Value>&);
-template <class T> LayerPointer<T> make_add(const Node&, const std::vector<Value>&);
-template <class T> LayerPointer<T> make_multiply(const Node&, const std::vector<Value>&);
-template <class T> LayerPointer<T> make_flatten(const Node&, const std::vector<Value>&);
-template <class T> LayerPointer<T> make_reshape(const Node&, const std::vector<Value>&);
-template <class T> LayerPointer<T> make_activation(const Node&, const std::vector<Value>&);
-template <class T> LayerPointer<T> make_rescaling(const Node&, const std::vector<Value>&);
-template <class T> LayerPointer<T> make_dropout(const Node&, const std::vector<Value>&);
-template <class T> LayerPointer<T> make_gaussian_noise(const Node&, const std::vector<Value>&);
-template <class T> LayerPointer<T> make_activity_regularization(const Node&,
-                                                                const std::vector<Value>&);
+template <class T>
+LayerPointer<T> make_dense(const Node&, const std::vector<Value>&);
+template <class T>
+LayerPointer<T> make_embedding(const Node&, const std::vector<Value>&);
+template <class T>
+LayerPointer<T> make_embedding_bag(const Node&, const std::vector<Value>&);
+template <class T>
+LayerPointer<T> make_dot(const Node&, const std::vector<Value>&);
+template <class T>
+LayerPointer<T> make_concatenate(const Node&, const std::vector<Value>&);
+template <class T>
+LayerPointer<T> make_add(const Node&, const std::vector<Value>&);
+template <class T>
+LayerPointer<T> make_multiply(const Node&, const std::vector<Value>&);
+template <class T>
+LayerPointer<T> make_flatten(const Node&, const std::vector<Value>&);
+template <class T>
+LayerPointer<T> make_reshape(const Node&, const std::vector<Value>&);
+template <class T>
+LayerPointer<T> make_activation(const Node&, const std::vector<Value>&);
+template <class T>
+LayerPointer<T> make_rescaling(const Node&, const std::vector<Value>&);
+template <class T>
+LayerPointer<T> make_dropout(const Node&, const std::vector<Value>&);
+template <class T>
+LayerPointer<T> make_gaussian_noise(const Node&, const std::vector<Value>&);
+template <class T>
+LayerPointer<T> make_activity_regularization(const Node&, const std::vector<Value>&);
 
 }  // namespace fastnn

@@ -15,14 +15,14 @@ std::vector<std::string> metric_names();  // in the order of enum Metric
 
 template <class T>
 struct Head {
-  int output;          // node
-  int node;            // whose value the loss reads: the output, or the logits before it
+  int output;  // node
+  int node;    // whose value the loss reads: the output, or the logits before it
   Loss kind;
-  T delta;             // huber's
-  double weight;       // of this loss in the sum
-  int64_t n;           // outputs per row
-  bool labels;         // targets are int32 classes, else n numbers a row
-  bool logits;         // node holds logits
+  T delta;        // huber's
+  double weight;  // of this loss in the sum
+  int64_t n;      // outputs per row
+  bool labels;    // targets are int32 classes, else n numbers a row
+  bool logits;    // node holds logits
   std::vector<Metric> metrics;
 
   bool activation_idle(const Network<T>& network) const;

@@ -38,7 +38,8 @@ Network<T>::Network(const std::vector<Node>& nodes, const std::vector<int>& desc
   for (size_t i = 0; i < nodes.size(); ++i) {
     Node node = nodes[i];
     for (size_t j = 0; j < i; ++j) {
-      check(nodes[j].name != node.name, node.name, ": expected a name of its own, got a name in use");
+      check(nodes[j].name != node.name, node.name,
+            ": expected a name of its own, got a name in use");
     }
     for (int& input : node.inputs) {
       check(input >= 0 && input < static_cast<int>(i), node.name,
@@ -104,8 +105,8 @@ void Network<T>::add_input(const Node& node) {
 }
 
 template <class T>
-void Network<T>::forward(const Memory<T>& memory, const Pass<T>& pass, int64_t first,
-                         int64_t count, const std::vector<bool>& idle) const {
+void Network<T>::forward(const Memory<T>& memory, const Pass<T>& pass, int64_t first, int64_t count,
+                         const std::vector<bool>& idle) const {
   for (size_t node = 0; node < layers.size(); ++node) {
     if (layers[node] == nullptr || idle[node]) continue;
     layers[node]->forward(Rows<T>(*layers[node], memory, pass, first, count));
@@ -171,7 +172,8 @@ void Arena<T>::plan_values(const Network<T>& network, bool training) {
     } else {
       memory.values[node] = take(width);
     }
-    if (training && layer->extra > 0) memory.extras[node] = take(checked_multiply(layer->extra, rows_));
+    if (training && layer->extra > 0)
+      memory.extras[node] = take(checked_multiply(layer->extra, rows_));
     if (layer->marks > 0) {
       whole_pieces_.emplace_back(checked_multiply(layer->marks, rows_));
       memory.marks[node] = whole_pieces_.back().data();
@@ -196,7 +198,8 @@ void Arena<T>::set_input(int node, const void* rows, bool ids) {
 }
 
 // From the last node to the first, every use of a value gets its own gradient; the value's gradient
-// is the first of them, to which backward adds the others. An alias shares its gradient with its use.
+// is the first of them, to which backward adds the others. An alias shares its gradient with its
+// use.
 template <class T>
 void Arena<T>::plan_gradients(const Network<T>& network, const std::vector<int>& heads) {
   head_gradients_.assign(heads.size(), nullptr);

@@ -20,15 +20,15 @@ class Network {
                const std::vector<bool>& idle) const;
 
   int n_nodes() const { return static_cast<int>(values.size()); }
-  int64_t scratch(int64_t rows) const;   // elements one thread needs
-  double work() const;                   // operations per row of a training step
+  int64_t scratch(int64_t rows) const;  // elements one thread needs
+  double work() const;                  // operations per row of a training step
 
-  std::vector<Value> values;             // by node
-  std::vector<LayerPointer<T>> layers;   // by node; null for inputs
-  std::vector<std::string> names;        // by node
-  std::vector<int> inputs, outputs;      // nodes
-  std::vector<int> positions;            // node of each described node
-  std::vector<bool> needs_gradient;      // a trainable parameter lies at or before the node
+  std::vector<Value> values;            // by node
+  std::vector<LayerPointer<T>> layers;  // by node; null for inputs
+  std::vector<std::string> names;       // by node
+  std::vector<int> inputs, outputs;     // nodes
+  std::vector<int> positions;           // node of each described node
+  std::vector<bool> needs_gradient;     // a trainable parameter lies at or before the node
   std::vector<std::vector<int>> consumers;
   std::vector<Parameter<T>*> parameters;
 
@@ -46,14 +46,15 @@ class Arena {
   Arena(const Network<T>& network, int64_t rows, const std::vector<int>& heads);
 
   // The backward pass over rows whose losses have written head_gradient(h).
-  void backward(const Network<T>& network, const Pass<T>& pass, int64_t first,
-                int64_t count) const;
+  void backward(const Network<T>& network, const Pass<T>& pass, int64_t first, int64_t count) const;
 
   T* head_gradient(size_t head) const { return head_gradients_[head]; }
   void set_input(int node, const void* rows, bool ids);
   // Copies of inputs, filled by gathering.
   T* input_rows(int node) const { return memory.values[static_cast<size_t>(node)]; }
-  int32_t* input_ids(int node) const { return const_cast<int32_t*>(memory.ids[static_cast<size_t>(node)]); }
+  int32_t* input_ids(int node) const {
+    return const_cast<int32_t*>(memory.ids[static_cast<size_t>(node)]);
+  }
 
   Memory<T> memory;
 
@@ -67,7 +68,7 @@ class Arena {
   std::vector<Buffer<T>> pieces_;
   std::vector<Buffer<int32_t>> whole_pieces_;
   std::vector<T*> head_gradients_;
-  std::vector<std::vector<T*>> merged_;  // by node: further gradients to add to its own
+  std::vector<std::vector<T*>> merged_;             // by node: further gradients to add to its own
   std::vector<std::pair<size_t, size_t>> aliases_;  // nodes that share the values of another
 };
 

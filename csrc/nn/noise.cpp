@@ -54,7 +54,8 @@ class GaussianNoise : public Layer<T> {
                                      rows.output());
   }
   void backward(const Rows<T>& rows) const override {
-    if (T* dx = rows.input_gradient(0)) copy(rows, this->output.width(), rows.output_gradient(), dx);
+    if (T* dx = rows.input_gradient(0))
+      copy(rows, this->output.width(), rows.output_gradient(), dx);
   }
 
  private:

@@ -41,14 +41,16 @@ void name_slots(OptimizerPlan& plan) {
 
 }  // namespace
 
-std::vector<std::string> optimizer_names() { return {"sgd", "adagrad", "rmsprop", "adam", "adamw"}; }
+std::vector<std::string> optimizer_names() {
+  return {"sgd", "adagrad", "rmsprop", "adam", "adamw"};
+}
 
 OptimizerPlan plan_optimizer(const Spec& spec) {
   OptimizerPlan plan;
   const auto names = optimizer_names();
   const auto found = std::find(names.begin(), names.end(), spec.kind);
-  check(found != names.end(),
-        "optimizer: expected one of sgd, adagrad, rmsprop, adam, adamw, got ", spec.kind);
+  check(found != names.end(), "optimizer: expected one of sgd, adagrad, rmsprop, adam, adamw, got ",
+        spec.kind);
   const auto last = static_cast<long>(Optimizer::kAdam);  // adamw is adam with another default
   plan.kind = static_cast<Optimizer>(std::min(static_cast<long>(found - names.begin()), last));
   plan.weight_decay = within(spec, "weight_decay", 0, 0, 1e30);

@@ -37,8 +37,8 @@ inline Value same_as_only_input(const Node& node, const std::vector<Value>& inpu
 }
 
 // A finite number in [low, high].
-inline double number_within(const Node& node, const std::string& name, double otherwise,
-                            double low, double high) {
+inline double number_within(const Node& node, const std::string& name, double otherwise, double low,
+                            double high) {
   const double value = node.config.number(name, otherwise);
   check(std::isfinite(value) && value >= low && value <= high, node.name, ": expected ", name,
         " in [", low, ", ", high, "], got ", value);
@@ -47,8 +47,8 @@ inline double number_within(const Node& node, const std::string& name, double ot
 
 inline int64_t size_setting(const Node& node, const std::string& name) {
   const double value = node.config.number(name, 0);
-  check(value >= 1 && value < 2147483648.0 && value == std::floor(value), node.name,
-        ": expected ", name, " to be a whole number in [1, 2**31), got ", value);
+  check(value >= 1 && value < 2147483648.0 && value == std::floor(value), node.name, ": expected ",
+        name, " to be a whole number in [1, 2**31), got ", value);
   return static_cast<int64_t>(value);
 }
 

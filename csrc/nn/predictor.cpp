@@ -6,8 +6,8 @@
 namespace fastnn {
 namespace {
 
-constexpr int64_t kChunk = 64;           // rows carried through the net at once
-constexpr double kWorkPerThread = 2e6;   // operations a call needs before a second thread pays
+constexpr int64_t kChunk = 64;          // rows carried through the net at once
+constexpr double kWorkPerThread = 2e6;  // operations a call needs before a second thread pays
 
 // How many threads n rows are worth.
 template <class T>
@@ -62,14 +62,15 @@ void predict(const Network<T>& network, Workspaces<T>& workspaces, const Example
              int threads, const std::vector<T*>& outputs) {
   const std::vector<bool> idle(network.layers.size(), false);
   const Pass<T> pass{kernels<T>()};
-  for_chunks(network, workspaces, examples, threads, [&](Arena<T>& arena, int64_t first, int64_t count) {
-    network.forward(arena.memory, pass, 0, count, idle);
-    for (size_t i = 0; i < outputs.size(); ++i) {
-      const auto node = static_cast<size_t>(network.outputs[i]);
-      const int64_t width = network.values[node].width();
-      std::copy_n(arena.memory.values[node], count * width, outputs[i] + first * width);
-    }
-  });
+  for_chunks(network, workspaces, examples, threads,
+             [&](Arena<T>& arena, int64_t first, int64_t count) {
+               network.forward(arena.memory, pass, 0, count, idle);
+               for (size_t i = 0; i < outputs.size(); ++i) {
+                 const auto node = static_cast<size_t>(network.outputs[i]);
+                 const int64_t width = network.values[node].width();
+                 std::copy_n(arena.memory.values[node], count * width, outputs[i] + first * width);
+               }
+             });
 }
 
 template <class T>
@@ -85,33 +86,34 @@ Report evaluate(const Network<T>& network, Workspaces<T>& workspaces,
   const size_t width = heads.size() + 1 + n_metrics;
   const auto chunks = static_cast<size_t>((examples.n + kChunk - 1) / kChunk);
   std::vector<double> sums(chunks * width);
-  for_chunks(network, workspaces, examples, threads, [&](Arena<T>& arena, int64_t first, int64_t count) {
-    double* sum = sums.data() + static_cast<size_t>(first / kChunk) * width;
-    T rows[kChunk], penalties[kChunk] = {};
-    const T* weights = examples.weights == nullptr ? nullptr : examples.weights + first;
-    Pass<T> pass{kernels<T>()};
-    pass.penalties = penalties;
-    pass.row_weights = weights;
-    network.forward(arena.memory, pass, 0, count, idle);
-    size_t at = 0;
-    for (size_t h = 0; h < heads.size(); ++h) {
-      const Head<T>& head = heads[h];
-      Target<T> target;
-      if (head.labels) {
-        target.labels = static_cast<const int32_t*>(examples.targets[h]) + first;
-      } else {
-        target.numbers = static_cast<const T*>(examples.targets[h]) + first * head.n;
-      }
-      run_loss(head, pass.kernels, count, arena.memory.values[static_cast<size_t>(head.node)],
-               target, weights, T{0}, rows, static_cast<T*>(nullptr));
-      sum[h] = pass.kernels.sum(count, rows);
-      for (Metric metric : head.metrics) {
-        run_metric(head, metric, pass.kernels, count, arena.memory, 0, target, weights, rows);
-        sum[heads.size() + 1 + at++] = pass.kernels.sum(count, rows);
-      }
-    }
-    sum[heads.size()] = pass.kernels.sum(count, penalties);
-  });
+  for_chunks(
+      network, workspaces, examples, threads, [&](Arena<T>& arena, int64_t first, int64_t count) {
+        double* sum = sums.data() + static_cast<size_t>(first / kChunk) * width;
+        T rows[kChunk], penalties[kChunk] = {};
+        const T* weights = examples.weights == nullptr ? nullptr : examples.weights + first;
+        Pass<T> pass{kernels<T>()};
+        pass.penalties = penalties;
+        pass.row_weights = weights;
+        network.forward(arena.memory, pass, 0, count, idle);
+        size_t at = 0;
+        for (size_t h = 0; h < heads.size(); ++h) {
+          const Head<T>& head = heads[h];
+          Target<T> target;
+          if (head.labels) {
+            target.labels = static_cast<const int32_t*>(examples.targets[h]) + first;
+          } else {
+            target.numbers = static_cast<const T*>(examples.targets[h]) + first * head.n;
+          }
+          run_loss(head, pass.kernels, count, arena.memory.values[static_cast<size_t>(head.node)],
+                   target, weights, T{0}, rows, static_cast<T*>(nullptr));
+          sum[h] = pass.kernels.sum(count, rows);
+          for (Metric metric : head.metrics) {
+            run_metric(head, metric, pass.kernels, count, arena.memory, 0, target, weights, rows);
+            sum[heads.size() + 1 + at++] = pass.kernels.sum(count, rows);
+          }
+        }
+        sum[heads.size()] = pass.kernels.sum(count, penalties);
+      });
   Report report;
   report.losses.assign(heads.size(), 0);
   report.metrics.assign(n_metrics, 0);
@@ -130,11 +132,11 @@ Report evaluate(const Network<T>& network, Workspaces<T>& workspaces,
   return report;
 }
 
-#define FASTNN_INSTANTIATE(T)                                                                    \
-  template class Workspaces<T>;                                                                  \
-  template void predict(const Network<T>&, Workspaces<T>&, const Examples<T>&, int,              \
-                        const std::vector<T*>&);                                                 \
-  template Report evaluate(const Network<T>&, Workspaces<T>&, const std::vector<Head<T>>&,       \
+#define FASTNN_INSTANTIATE(T)                                                              \
+  template class Workspaces<T>;                                                            \
+  template void predict(const Network<T>&, Workspaces<T>&, const Examples<T>&, int,        \
+                        const std::vector<T*>&);                                           \
+  template Report evaluate(const Network<T>&, Workspaces<T>&, const std::vector<Head<T>>&, \
                            const Examples<T>&, int);
 FASTNN_INSTANTIATE(float)
 FASTNN_INSTANTIATE(double)

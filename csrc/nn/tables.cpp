@@ -37,12 +37,14 @@ Tables<T>::Tables(const Network<T>& network, int64_t rows, bool store_gradients)
     const int at = static_cast<int>(input - network.inputs.begin());
     while (table.sorted < sorted_.size() && sorted_[table.sorted].input != at) ++table.sorted;
     const int64_t bound = bound_of(network, table.use.ids_node, parameter->shape[0]);
-    if (table.sorted == sorted_.size()) sorted_.push_back({at, table.use.lookups, bound, {}, {}, {}, {}, {}});
+    if (table.sorted == sorted_.size())
+      sorted_.push_back({at, table.use.lookups, bound, {}, {}, {}, {}, {}});
     SortedIds& ids = sorted_[table.sorted];
     ids.bound = std::min(ids.bound, bound);
     if (store_gradients) {
-      const int64_t most = table.use.every_row ? parameter->shape[0]
-                                               : std::min(checked_multiply(rows, ids.lookups), ids.bound);
+      const int64_t most = table.use.every_row
+                               ? parameter->shape[0]
+                               : std::min(checked_multiply(rows, ids.lookups), ids.bound);
       table.sums.reset(checked_multiply(most, table.d));
       table.squares.reset(most);
     }
@@ -50,7 +52,8 @@ Tables<T>::Tables(const Network<T>& network, int64_t rows, bool store_gradients)
   }
   for (SortedIds& ids : sorted_) {
     const int64_t count = checked_multiply(rows, ids.lookups);
-    check(count < (int64_t{1} << 31), "batch_size: expected fewer than 2**31 lookups a batch, got ", count);
+    check(count < (int64_t{1} << 31), "batch_size: expected fewer than 2**31 lookups a batch, got ",
+          count);
     ids.ids.reset(count);
     ids.order.reset(count);
     ids.rows.reset(std::min(count, ids.bound) + 1);
@@ -107,7 +110,8 @@ void Tables<T>::sum(const Kernels<T>& kernels, const Memory<T>& memory, const Ta
   for (int64_t r = std::lower_bound(rows, rows + ids.distinct, range.begin) - rows;
        r < ids.distinct && rows[r] < range.end; ++r) {
     if (rows[r] == table.use.padding) continue;
-    kernels.embedding_sums(1, table.d, starts + r, order, dy, g + (rows[r] - range.begin) * table.d);
+    kernels.embedding_sums(1, table.d, starts + r, order, dy,
+                           g + (rows[r] - range.begin) * table.d);
   }
 }
 

@@ -11,9 +11,9 @@ namespace fastnn {
 
 // One ids input of a batch, sorted; tables that read the same input share it.
 struct SortedIds {
-  int input;           // position among the network's inputs
-  int64_t lookups;     // ids per row of the batch
-  int64_t bound;       // ids lie in [0, bound)
+  int input;        // position among the network's inputs
+  int64_t lookups;  // ids per row of the batch
+  int64_t bound;    // ids lie in [0, bound)
   Buffer<int32_t> ids, order, rows, starts, scratch;
   int64_t count = 0, distinct = 0;
 };
@@ -24,9 +24,9 @@ struct Table {
   Parameter<T>* parameter;
   TableUse use;
   int64_t d;
-  size_t sorted;               // which SortedIds
-  Buffer<T> sums;              // while gradients are stored: one row per distinct id (or per row)
-  Buffer<double> squares;      // likewise, squared norms
+  size_t sorted;           // which SortedIds
+  Buffer<T> sums;          // while gradients are stored: one row per distinct id (or per row)
+  Buffer<double> squares;  // likewise, squared norms
 };
 
 // to[count, width] = the rows `rows` of ids[.., width], or its first ones when rows is null.
@@ -50,7 +50,8 @@ class Tables {
 
   // The same in two halves, for clipping by a norm; scales by parameter come between. Coupled L2
   // joins the stored sums when penalized.
-  void store(const Kernels<T>& kernels, const Memory<T>& memory, bool penalized, int part, int parts);
+  void store(const Kernels<T>& kernels, const Memory<T>& memory, bool penalized, int part,
+             int parts);
   double squared_norm(size_t table) const;
   void apply(const Kernels<T>& kernels, const OptimizerPlan& plan, UpdateStep<T> step,
              const std::vector<double>& scales, int part, int parts) const;

@@ -28,16 +28,16 @@ struct Run {
   bool shuffle = true;
   uint64_t seed = 0;
   int64_t epoch = 0, first_step = 0;
-  std::vector<double> rates;     // one per step
-  int threads = 0;               // at most; 0 = default_threads()
-  std::function<bool()> poll;    // asked about every 20 ms whether to stop; may be empty
+  std::vector<double> rates;   // one per step
+  int threads = 0;             // at most; 0 = default_threads()
+  std::function<bool()> poll;  // asked about every 20 ms whether to stop; may be empty
 };
 
 struct Report {
-  double loss = 0;               // sum of weighted losses over the rows seen, divided by weight
-  std::vector<double> losses;    // the same per head, unweighted by loss_weights
-  std::vector<double> metrics;   // per head and metric
-  double weight = 0;             // sum of the rows' weights
+  double loss = 0;              // sum of weighted losses over the rows seen, divided by weight
+  std::vector<double> losses;   // the same per head, unweighted by loss_weights
+  std::vector<double> metrics;  // per head and metric
+  double weight = 0;            // sum of the rows' weights
   int64_t steps = 0, examples = 0;
   bool interrupted = false, diverged = false;
 };
@@ -58,11 +58,11 @@ class Trainer {
   int64_t batch_size() const { return batch_size_; }
 
  private:
-  struct Step {                 // the batch of one step
-    const int32_t* rows;        // of the data set, or null for consecutive ones
+  struct Step {           // the batch of one step
+    const int32_t* rows;  // of the data set, or null for consecutive ones
     int64_t first, count;
-    double weight;              // sum of the batch's weights
-    int64_t number;             // the model's step, from 0
+    double weight;   // sum of the batch's weights
+    int64_t number;  // the model's step, from 0
   };
 
   void plan_tiles();
@@ -97,19 +97,19 @@ class Trainer {
   std::unique_ptr<Arena<T>> arena_;
   Tables<T> tables_;
   std::vector<Tile> tiles_;
-  std::vector<double> tile_squares_;        // while gradients are stored
-  int64_t tile_elements_ = 0;               // of the largest tile
+  std::vector<double> tile_squares_;  // while gradients are stored
+  int64_t tile_elements_ = 0;         // of the largest tile
 
   // Per batch.
   Buffer<T> row_losses_, row_metrics_, row_penalties_, row_weights_;
   std::vector<Buffer<T>> targets_;
   std::vector<Buffer<int32_t>> labels_;
-  int64_t count_ = 0;                       // rows of the batch in the arena
+  int64_t count_ = 0;  // rows of the batch in the arena
 
   // Per team.
-  int64_t chunk_ = 0;                       // rows per job
-  std::vector<Buffer<T>> scratch_;          // per thread
-  std::vector<size_t> bounds_;              // tiles bounds_[t] .. bounds_[t + 1] are thread t's
+  int64_t chunk_ = 0;               // rows per job
+  std::vector<Buffer<T>> scratch_;  // per thread
+  std::vector<size_t> bounds_;      // tiles bounds_[t] .. bounds_[t + 1] are thread t's
 
   // The order of an epoch.
   Buffer<int32_t> order_;

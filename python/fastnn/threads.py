@@ -48,7 +48,7 @@ def get_num_threads() -> int:
 
 
 def resolve(n_jobs: int | None) -> int:
-    """Return the threads for `n_jobs`: None the engine's default (0), -1 all cores, -2 all but one."""
+    """Return the threads for `n_jobs`: None the engine's default (0), -1 all cores, -2 one less."""
     if n_jobs is None:
         return 0
     found = check.integer("n_jobs", n_jobs, -(2**31), 2**31 - 1)
