@@ -136,7 +136,7 @@ def test_the_number_of_threads_is_set_and_reset():
     granted = fastnn.get_num_threads()
     fastnn.set_num_threads(3)
     assert fastnn.get_num_threads() == 3
-    assert threads.resolve(None) == 3
+    assert threads.resolve(None) == 0
     fastnn.set_num_threads(None)
     assert fastnn.get_num_threads() == granted
     assert threads.resolve(5) == 5
