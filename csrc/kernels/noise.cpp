@@ -1,5 +1,6 @@
 // Random numbers by counter: Philox4x32-10 on many counters at once (base/rng.h has it for one).
 #include "kernels/reduce.h"
+#include "kernels/vector.h"
 
 namespace fastnn::FASTNN_ISA {
 namespace {
@@ -14,37 +15,42 @@ struct Counter {
   uint32_t first, second, third, fourth;  // the first word counts up
 };
 
-// words[4 j + i] = word i of philox(seed, first + j, second, third, fourth).
+// words[4 j + i] = word i of philox(seed, first + j, second, third, fourth), j < kCounters.
+// A word is the lower half of a lane of 64 bits; what stands in the upper half does not matter.
 FASTNN_INLINE void draw(uint64_t seed, const Counter& at, uint32_t* words) {
-  uint32_t c0[kCounters], c1[kCounters], c2[kCounters], c3[kCounters];
-#pragma omp simd
-  for (Index j = 0; j < kCounters; ++j) {
-    c0[j] = at.first + static_cast<uint32_t>(j);
-    c1[j] = at.second;
-    c2[j] = at.third;
-    c3[j] = at.fourth;
+  using Lanes = Vector<uint64_t>;
+  constexpr Index kAtOnce = kLanes<uint64_t>, kVectors = kCounters / kAtOnce;
+  constexpr uint64_t kWord = 0xFFFFFFFFU;
+  static constexpr uint64_t kCount[kCounters] = {0, 1, 2,  3,  4,  5,  6,  7,
+                                                 8, 9, 10, 11, 12, 13, 14, 15};
+  Lanes c0[kVectors], c1[kVectors], c2[kVectors], c3[kVectors];
+  for (Index i = 0; i < kVectors; ++i) {
+    c0[i] = load(kCount + i * kAtOnce) + at.first;
+    c1[i] = Lanes{} + at.second;
+    c2[i] = Lanes{} + at.third;
+    c3[i] = Lanes{} + at.fourth;
   }
-  auto k0 = static_cast<uint32_t>(seed);
-  auto k1 = static_cast<uint32_t>(seed >> 32);
+  uint64_t k0 = seed & kWord, k1 = seed >> 32;
   for (int round = 0; round < 10; ++round) {
-#pragma omp simd
-    for (Index j = 0; j < kCounters; ++j) {
-      const uint64_t a = uint64_t{0xD2511F53U} * c0[j];
-      const uint64_t b = uint64_t{0xCD9E8D57U} * c2[j];
-      c0[j] = static_cast<uint32_t>(b >> 32) ^ c1[j] ^ k0;
-      c2[j] = static_cast<uint32_t>(a >> 32) ^ c3[j] ^ k1;
-      c1[j] = static_cast<uint32_t>(b);
-      c3[j] = static_cast<uint32_t>(a);
+    for (Index i = 0; i < kVectors; ++i) {
+      const Lanes a = multiply_halves(c0[i], Lanes{} + 0xD2511F53U);
+      const Lanes b = multiply_halves(c2[i], Lanes{} + 0xCD9E8D57U);
+      c0[i] = (b >> 32) ^ c1[i] ^ k0;
+      c2[i] = (a >> 32) ^ c3[i] ^ k1;
+      c1[i] = b;
+      c3[i] = a;
     }
     k0 += 0x9E3779B9U;
     k1 += 0xBB67AE85U;
   }
-#pragma omp simd
+  uint64_t pairs[2][kCounters];  // little endian: the lower half comes first
+  for (Index i = 0; i < kVectors; ++i) {
+    store(pairs[0] + i * kAtOnce, (c0[i] & kWord) | (c1[i] << 32));
+    store(pairs[1] + i * kAtOnce, (c2[i] & kWord) | (c3[i] << 32));
+  }
   for (Index j = 0; j < kCounters; ++j) {
-    words[4 * j] = c0[j];
-    words[4 * j + 1] = c1[j];
-    words[4 * j + 2] = c2[j];
-    words[4 * j + 3] = c3[j];
+    std::memcpy(words + 4 * j, &pairs[0][j], 8);
+    std::memcpy(words + 4 * j + 2, &pairs[1][j], 8);
   }
 }
 

@@ -5,8 +5,8 @@
 #include <cstring>
 #include <tuple>
 
-#if defined(__AVX2__)
-#include <immintrin.h>  // masked loads and stores, which the vector extensions lack
+#if defined(__SSE2__)
+#include <immintrin.h>  // masked loads and stores, wide products: what vector extensions lack
 #endif
 
 #include "kernels/table.h"
@@ -54,6 +54,23 @@ inline void store(T* p, Vector<T> v) {
 template <class T>
 inline Vector<T> broadcast(T value) {
   return value - Vector<T>{};  // x - 0 is x for every x, -0 and NaN too
+}
+
+// The 64-bit product of the lower halves of each lane; upper halves are not looked at.
+inline Vector<uint64_t> multiply_halves(Vector<uint64_t> a, Vector<uint64_t> b) {
+#if defined(__AVX512F__)
+  // With a full mask, as the plain form warns of its own undefined lanes under g++ 12.
+  return reinterpret_cast<Vector<uint64_t>>(
+      _mm512_maskz_mul_epu32(0xFF, reinterpret_cast<__m512i>(a), reinterpret_cast<__m512i>(b)));
+#elif defined(__AVX2__)
+  return reinterpret_cast<Vector<uint64_t>>(
+      _mm256_mul_epu32(reinterpret_cast<__m256i>(a), reinterpret_cast<__m256i>(b)));
+#elif defined(__SSE2__)
+  return reinterpret_cast<Vector<uint64_t>>(
+      _mm_mul_epu32(reinterpret_cast<__m128i>(a), reinterpret_cast<__m128i>(b)));
+#else
+  return (a & 0xFFFFFFFFU) * (b & 0xFFFFFFFFU);
+#endif
 }
 
 // The first `count` <= lanes elements of p, zeros after them; never touches p[count].
