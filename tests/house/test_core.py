@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from fastnn import layers, losses, optimizers
 
 from bench.size import ROOT
 
@@ -36,6 +37,25 @@ def test_core_and_reference_list_the_same(listing, module, table):
     listed = getattr(core(), listing)()
     twins = getattr(importlib.import_module(f"fastnn.reference.{module}"), table)
     assert sorted(listed) == sorted(twins)
+
+
+# Kinds of node that no layer of its own describes.
+NODES_ONLY = {"input", "activity_regularization"}
+
+
+def described(module, base):
+    classes = [getattr(module, name) for name in module.__all__]
+    return [c for c in classes if isinstance(c, type) and issubclass(c, base) and c is not base]
+
+
+def test_everything_in_the_core_has_a_description():
+    assert {c.stem() for c in described(layers, layers.Layer)} == (
+        {*core().layer_kinds()} - NODES_ONLY
+    )
+    assert {c().spec().kind for c in described(losses, losses.Loss)} == {*core().losses()}
+    found = {c().spec().kind for c in described(optimizers, optimizers.Optimizer)}
+    assert found == {*core().optimizers()}
+    assert {*layers.ACTIVATIONS} - {"linear"} == {*core().activations()}
 
 
 def objects():

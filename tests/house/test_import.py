@@ -3,12 +3,18 @@
 import subprocess
 import sys
 
+import fastnn
+
 HEAVY = {"sklearn", "scipy", "tqdm", "narwhals", "pandas", "matplotlib", "safetensors", "joblib"}
 
 
 def python(script):
     command = [sys.executable, "-c", script]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_every_public_name_is_there():
+    assert [name for name in fastnn.__all__ if not hasattr(fastnn, name)] == []
 
 
 def test_import_is_lazy():
