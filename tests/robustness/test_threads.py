@@ -8,6 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import fastnn
 import numpy as np
 import pytest
 from fastnn.callbacks import Callback
@@ -192,3 +193,10 @@ def test_limits_of_threadpoolctl_are_kept():
     pytest.importorskip("threadpoolctl")
     before = "from threadpoolctl import threadpool_limits; import fastnn._core"
     assert growth(before=before, limit="threadpool_limits(1)") == (1, 0)
+
+
+def test_limits_of_joblib_are_kept():
+    joblib = pytest.importorskip("joblib")
+    with joblib.parallel_config("loky", n_jobs=2, inner_max_num_threads=1):
+        found = joblib.Parallel()(joblib.delayed(fastnn.get_num_threads)() for _ in range(4))
+    assert found == [1] * 4
