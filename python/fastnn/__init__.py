@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from fastnn import (
         callbacks,
         datasets,
+        functional,
         initializers,
         layers,
         losses,
