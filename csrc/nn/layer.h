@@ -91,6 +91,9 @@ struct TableUse {
   bool every_row;   // sparse_update="dense"
 };
 
+// A looked-up number costs as much as this many operations: it waits for memory, as do its slots.
+constexpr double kWorkPerElement = 200;
+
 template <class T>
 class Layer {
  public:

@@ -52,9 +52,23 @@ void for_chunks(const Network<T>& network, Workspaces<T>& workspaces, const Exam
 
 template <class T>
 std::unique_ptr<Arena<T>> Workspaces<T>::take(const Network<T>& network) {
-  std::unique_ptr<Arena<T>> arena(spare_.exchange(nullptr));
-  if (arena == nullptr) arena = std::make_unique<Arena<T>>(network, kChunk, std::vector<int>());
-  return arena;
+  for (auto& spare : spare_) {
+    if (Arena<T>* kept = spare.exchange(nullptr)) return std::unique_ptr<Arena<T>>(kept);
+  }
+  return std::make_unique<Arena<T>>(network, kChunk, std::vector<int>());
+}
+
+template <class T>
+void Workspaces<T>::give_back(std::unique_ptr<Arena<T>> arena) {
+  for (auto& spare : spare_) {
+    Arena<T>* empty = nullptr;
+    if (spare.compare_exchange_strong(empty, arena.get())) return (void)arena.release();
+  }
+}
+
+template <class T>
+Workspaces<T>::~Workspaces() {
+  for (auto& spare : spare_) delete spare.load();
 }
 
 template <class T>

@@ -7,17 +7,18 @@
 
 namespace fastnn {
 
-// One thread's place to work in. The last one used is kept for the next call, so that predicting
-// a single row allocates nothing.
+// Places to work in, one per thread. Some are kept for the next call, so that predicting a single
+// row allocates nothing.
 template <class T>
 class Workspaces {
  public:
-  ~Workspaces() { delete spare_.load(); }
+  ~Workspaces();
   std::unique_ptr<Arena<T>> take(const Network<T>& network);
-  void give_back(std::unique_ptr<Arena<T>> arena) { delete spare_.exchange(arena.release()); }
+  void give_back(std::unique_ptr<Arena<T>> arena);
 
  private:
-  std::atomic<Arena<T>*> spare_{nullptr};
+  static constexpr size_t kKept = 4;
+  std::atomic<Arena<T>*> spare_[kKept] = {};
 };
 
 // outputs[i][n, width of output i]; threads at most that many, 0 = default_threads().
