@@ -11,6 +11,10 @@ constexpr Index kAhead = 4;  // rows between a prefetch and its use
 template <class T>
 void gather_rows(Index m, Index n, const T* x, const int32_t* rows, T* y) {
   if (rows == nullptr) return copy_row(m * n, x, y);
+  if (n == 1) {
+    for (Index i = 0; i < m; ++i) y[i] = x[rows[i]];
+    return;
+  }
   for (Index i = 0; i < m; ++i) {
     if (i + kAhead < m) prefetch_row(n, x + rows[i + kAhead] * n);
     copy_row(n, x + rows[i] * n, y + i * n);
