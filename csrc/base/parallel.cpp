@@ -5,6 +5,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <exception>
 #include <memory>
 
 namespace fastnn {
@@ -74,13 +75,20 @@ void parallel(int threads, const std::function<void(const Team&)>& body) {
     return;
   }
   std::unique_ptr<Barrier> barrier;
+  std::exception_ptr failure;
 #pragma omp parallel num_threads(threads)
   {
     // OpenMP may grant fewer threads than asked for (limits, nesting).
 #pragma omp single
     barrier = std::make_unique<Barrier>(omp_get_num_threads());
-    body({omp_get_thread_num(), omp_get_num_threads(), *barrier});
+    try {
+      body({omp_get_thread_num(), omp_get_num_threads(), *barrier});
+    } catch (...) {
+#pragma omp critical
+      failure = std::current_exception();
+    }
   }
+  if (failure != nullptr) std::rethrow_exception(failure);
 }
 
 }  // namespace fastnn

@@ -49,7 +49,8 @@ struct Team {
 };
 
 // Runs body in at most `threads` threads at once and returns when all are done. The team may be
-// smaller than asked for. body must not throw.
+// smaller than asked for. What body throws is thrown again at the end; a member that others wait
+// for must not throw.
 void parallel(int threads, const std::function<void(const Team&)>& body);
 
 }  // namespace fastnn

@@ -54,3 +54,41 @@ def test_a_fit_takes_little_more_than_its_arrays_and_weights(job):
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) <= 60e6
+
+
+SCARCE = """if True:
+    import resource
+    import numpy as np
+    import fastnn
+    from fastnn import layers
+
+    def attempt(call):
+        try:
+            call()
+        except MemoryError:
+            return True
+        return False
+
+    x, y = np.ones((5000, 8), np.float32), np.zeros((5000, 1), np.float32)
+    stack = [layers.Dense(1_000_000, use_bias=False), layers.Dense(1)]
+    model = fastnn.Sequential(stack, input_shape=8, seed=0).compile("sgd", "mse")
+    fastnn.Sequential([layers.Dense(256)], input_shape=8).predict(np.ones((100_000, 8)))
+    with open("/proc/self/statm") as sizes:
+        used = int(sizes.read().split()[0]) * resource.getpagesize()
+    unlimited = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (used + 100 * 2**20, unlimited[1]))
+    calls = [
+        lambda: model.predict(x),
+        lambda: model.evaluate(x, y),
+        lambda: model.fit(x, y, batch_size=1000),
+    ]
+    print(*map(attempt, calls))
+    resource.setrlimit(resource.RLIMIT_AS, unlimited)
+    print(model.predict(x[:2]).shape)
+"""
+
+
+def test_too_little_memory_is_a_memory_error_and_the_model_lives():
+    command = [sys.executable, "-c", SCARCE]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout == "True True True\n(2, 1)\n", done.stderr
