@@ -123,6 +123,13 @@ int64_t Network<T>::scratch(int64_t rows) const {
 }
 
 template <class T>
+int64_t Network<T>::row_elements() const {
+  int64_t sum = 1;
+  for (const Value& value : values) sum = checked_add(sum, checked_multiply(2, value.width()));
+  return sum;
+}
+
+template <class T>
 double Network<T>::work() const {
   double sum = 0;
   for (const auto& layer : layers) sum += layer == nullptr ? 0 : layer->work();
