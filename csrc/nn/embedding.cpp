@@ -31,9 +31,7 @@ class Embedding : public Layer<T> {
 
   const TableUse* table() const override { return &use_; }
 
-  double work() const override {
-    return kWorkPerElement * static_cast<double>(use_.lookups * d_);
-  }
+  double work() const override { return kWorkPerElement * static_cast<double>(use_.lookups * d_); }
 
   const T* lookup_gradients(const Memory<T>& memory) const override {
     return memory.gradients[static_cast<size_t>(this->position)];

@@ -60,9 +60,7 @@ class EmbeddingBag : public Layer<T> {
 
   const TableUse* table() const override { return &use_; }
 
-  double work() const override {
-    return kWorkPerElement * static_cast<double>(use_.lookups * d_);
-  }
+  double work() const override { return kWorkPerElement * static_cast<double>(use_.lookups * d_); }
 
   const T* lookup_gradients(const Memory<T>& memory) const override {
     return memory.extras[static_cast<size_t>(this->position)];
