@@ -34,7 +34,7 @@ class Buffer {
     size_ = 0;
     if (size == 0) return;
     const auto bytes = static_cast<size_t>(checked_multiply(size, sizeof(T)));
-    const size_t alignment = bytes >= kHugePage ? kHugePage : kCacheLine;
+    const size_t alignment = bytes >= kHugePage / 4 ? kHugePage : kCacheLine;
     const size_t padded = static_cast<size_t>(
         checked_add(static_cast<int64_t>(bytes), static_cast<int64_t>(alignment) - 1));
     void* memory = std::aligned_alloc(alignment, padded / alignment * alignment);

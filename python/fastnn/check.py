@@ -32,11 +32,14 @@ def message(argument: str, expected: str, got: object, remedy: str = "") -> str:
 
 def integer(argument: str, value: object, minimum: int = 0, maximum: int | None = None) -> int:
     """Return `value` as an int of [minimum, maximum]; a bool or a float is refused."""
+    largest = _LARGEST if maximum is None else maximum
+    if type(value) is int and minimum <= value <= largest:
+        return value
     limits = f">= {minimum}" if maximum is None else f"in [{minimum}, {maximum}]"
     if isinstance(value, bool) or not hasattr(value, "__index__"):
         raise wrong_type(argument, f"an integer {limits}", value)
     found = operator.index(value)
-    if not minimum <= found <= (_LARGEST if maximum is None else maximum):
+    if not minimum <= found <= largest:
         raise wrong_value(argument, f"an integer {limits}", found)
     return found
 

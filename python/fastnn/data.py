@@ -58,6 +58,9 @@ def convert_inputs(
     argument: str, given: Any, specs: Sequence[InputSpec], dtype: str
 ) -> list[Array]:
     """Return one checked array per input, all of the same length."""
+    first = specs[0]
+    if len(specs) == 1 and first.vocabulary is None and _is_ready(given, first.shape, dtype):
+        return [given]
     arrays = []
     for label, value, spec in _parts(argument, given, specs):
         if spec.vocabulary is None:
@@ -132,7 +135,7 @@ def _is_ready(given: Any, shape: tuple[int, ...], dtype: str) -> bool:
         type(given) is np.ndarray
         and given.dtype is _NATIVE[dtype]
         and given.shape[1:] == shape
-        and given.ndim > 0
+        and given.size > 0
         and given.flags.c_contiguous
         and given.flags.aligned
         # A sum of squares is finite only if every number is; an overflow goes the long way.

@@ -343,10 +343,12 @@ class Model:
         n_jobs : int, optional
             As in `fit`.
         """
-        self._prepare(x)
-        inputs = data.convert_inputs("x", x, self.network.input_specs, self.dtype)
-        pace = self._pace(len(inputs[0]), batch_size, False, n_jobs)
-        found = self.network.engine.predict(inputs, pace.batch_size, pace.threads)
+        if self._network is None:
+            self._prepare(x)
+        network = self._network or self.network
+        size = check.integer("batch_size", batch_size, 1)
+        inputs = data.convert_inputs("x", x, network.input_specs, self.dtype)
+        found = network.engine.predict(inputs, size, threads.resolve(n_jobs))
         return found[0] if len(found) == 1 else list(found)
 
     def parameters(self) -> list[tuple[str, tuple[int, ...]]]:
