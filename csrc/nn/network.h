@@ -21,7 +21,7 @@ class Network {
 
   int n_nodes() const { return static_cast<int>(values.size()); }
   int64_t scratch(int64_t rows) const;  // elements one thread needs
-  int64_t row_elements() const;          // of all values and gradients
+  int64_t row_elements() const;         // of all values and gradients
   double work() const;                  // operations per row of a training step
 
   std::vector<Value> values;            // by node

@@ -12,11 +12,11 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr auto kPollEvery = std::chrono::milliseconds(20);
-constexpr double kWorkPerThread = 4e6;  // operations a step needs before a second thread pays
-constexpr int64_t kMostChunk = 64;      // rows a thread carries through the net at once ...
-constexpr int64_t kNarrowChunk = 512;   // ... up to so many when rows are narrow:
+constexpr double kWorkPerThread = 4e6;       // operations a step needs before a second thread pays
+constexpr int64_t kMostChunk = 64;           // rows a thread carries through the net at once ...
+constexpr int64_t kNarrowChunk = 512;        // ... up to so many when rows are narrow:
 constexpr int64_t kChunkElements = 1 << 17;  // their values and gradients fill half a cache
-constexpr int64_t kLeastChunk = 14;     // one register tile of rows
+constexpr int64_t kLeastChunk = 14;          // one register tile of rows
 constexpr int64_t kStreamedElements = 1 << 24;  // weights that no cache holds go past them
 
 template <class T>
@@ -83,14 +83,14 @@ int Trainer<T>::choose_threads(int most) const {
 template <class T>
 void Trainer<T>::prepare_threads(int threads) {
   const int64_t jobs = threads == 1 ? 1 : 2 * threads;
-  const int64_t most = std::clamp(kChunkElements / network_.row_elements(), kMostChunk, kNarrowChunk);
+  const int64_t most =
+      std::clamp(kChunkElements / network_.row_elements(), kMostChunk, kNarrowChunk);
   chunk_ = std::clamp((batch_size_ + jobs - 1) / jobs, kLeastChunk, most);
   if (threads > 1 && chunk_ == kLeastChunk) {
     chunk_ = std::clamp((batch_size_ + threads - 1) / threads, int64_t{1}, kMostChunk);
   }
   if (static_cast<int>(scratch_.size()) < threads) scratch_.resize(static_cast<size_t>(threads));
-  const int64_t needed =
-      std::max({tile_elements_, tables_.scratch(), network_.scratch(chunk_)});
+  const int64_t needed = std::max({tile_elements_, tables_.scratch(), network_.scratch(chunk_)});
   for (Buffer<T>& buffer : scratch_) buffer.reserve(needed);
   double total = 0;
   for (const Tile& tile : tiles_) total += tile.cost;
