@@ -64,14 +64,11 @@ struct Gelu {
   static constexpr bool reads_input = true;
   template <class T>
   static FASTNN_INLINE T value(T x) {
-    const T bounded = x < Real<T>::kGeluLow ? Real<T>::kGeluLow : x;  // -inf * 0 would be NaN
-    return bounded * vnormal(x).cdf;
+    return vgelu(x).value;
   }
   template <class T>
   static FASTNN_INLINE T derivative(T x) {
-    const Normal<T> normal = vnormal(x);
-    const T bounded = normal.density > 0 ? x : T(0);
-    return normal.cdf + bounded * normal.density;
+    return vgelu(x).slope;
   }
 };
 

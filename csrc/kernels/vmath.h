@@ -1,6 +1,6 @@
-// exp, expm1, log, log1p, erf (as the normal distribution), tanh, sin and cos as plain arithmetic,
-// so that loops over them vectorise. Within 4 units in the last place; NaN stays NaN; infinities
-// and denormals are right. Coefficients are minimax fits (Remez) made for this file.
+// exp, expm1, log, log1p, gelu, tanh, sin and cos as plain arithmetic, so that loops over them
+// vectorise. Within 4 units in the last place; NaN stays NaN; infinities and denormals are right.
+// Coefficients are minimax fits (Remez) made for this file.
 #pragma once
 
 #include <cstdint>
@@ -43,7 +43,6 @@ struct Real<float> {
   static constexpr float kLn2High = 0.693115234F, kLn2Low = 3.19461833e-05F;
   static constexpr float kExpLow = -104.0F, kExpHigh = 89.0F, kExpm1Low = -87.0F;
   static constexpr float kSquareHigh = 14.5F;  // exp(-x^2 / 2) is zero beyond
-  static constexpr float kGeluLow = -15.0F;    // gelu is zero below
 
   // (expm1(r) - r) / r^2 for |r| <= ln(2) / 2.
   static FASTNN_INLINE float exp_tail(float r) {
@@ -59,11 +58,11 @@ struct Real<float> {
   static FASTNN_INLINE float erf_tail(float z) {
     return poly(z, 0.128379166F, -0.376126081F, 0.112828352F, -0.0267579481F, 0.00471945293F);
   }
-  // exp(t^2) erfc(t) for t >= 1/2.
-  static FASTNN_INLINE float scaled_erfc(float t) {
-    const float u = 2.0F / (2.0F + t);
-    return u * poly(u, 0.282077581F, 0.28255105F, 0.241676077F, 0.208869636F, -0.0421981998F,
-                    0.30131349F, -0.507072568F, 0.293256044F, -0.0604609549F);
+  // -gelu(-x) / exp(-x^2 / 2) for x >= sqrt(1/2).
+  static FASTNN_INLINE float gelu_tail(float x) {
+    const float u = (x - 1.5F) / (x + 3.0F);
+    return poly(u, 0.308671F, 0.31668183F, -0.4425109F, 0.29652268F, -0.062503144F, -0.03635271F,
+                0.013291212F, 0.010532286F, -0.0054093543F);
   }
   // (sin(2 pi r) / r - 2 pi) / r^2 and (cos(2 pi r) - 1) / r^2 for |r| <= 1/8, z = r^2.
   static FASTNN_INLINE float sin_tail(float z) {
@@ -85,7 +84,6 @@ struct Real<double> {
   static constexpr double kLn2High = 0.6931471805592082, kLn2Low = 7.371002565167799e-13;
   static constexpr double kExpLow = -746.0, kExpHigh = 710.0, kExpm1Low = -708.0;
   static constexpr double kSquareHigh = 38.7;
-  static constexpr double kGeluLow = -39.0;
 
   static FASTNN_INLINE double exp_tail(double r) {
     return poly(r, 0.5, 0.16666666666666677, 0.0416666666666667, 0.008333333333321563,
@@ -108,15 +106,15 @@ struct Real<double> {
                 -0.026866170632882276, 0.005223977372828914, -0.000854829772841322,
                 0.00012053333513484928, -1.4845799367641735e-05, 1.4725264315146004e-06);
   }
-  static FASTNN_INLINE double scaled_erfc(double t) {
-    const double u = 4.0 / (4.0 + t);
-    return u * poly(u, 0.14104739587877746, 0.1410473964201006, 0.1366396485710106,
-                    0.12782450671419326, 0.11501026956622026, 0.09907433153014733,
-                    0.08078439579936027, 0.06411989078900317, 0.03727150321949668,
-                    0.0570004056908917, -0.0675024934015373, 0.21359765842501474,
-                    -0.4087450180894566, 0.6588797466619302, -0.8491279808625353,
-                    0.8525446520346416, -0.6567032755651482, 0.36751935183477463,
-                    -0.13805225529801562, 0.03087479372068783, -0.0031049236423611073);
+  static FASTNN_INLINE double gelu_tail(double x) {
+    const double u = (x - 1.5) / (x + 3.5);
+    return poly(u, 0.308671000466092, 0.3518687353719191, -0.5854055053668968, 0.5324938441959953,
+                -0.25160140694698546, 0.014223203103517932, 0.041477150059960895,
+                -0.0062579430500518856, -0.009143119300075686, 0.0004803618550412911,
+                0.002356911462413602, 0.0004532435630794741, -0.0005035559605692854,
+                -0.0003185264483986769, 2.477235475790381e-05, 0.00019159861342543533,
+                -0.0002100610060876484, 0.0003743722575854157, -0.00037084986290280246,
+                0.00016647280833476398, -2.841777865228581e-05);
   }
   static FASTNN_INLINE double sin_tail(double z) {
     return poly(z, -41.34170224039968, 81.60524927596855, -76.70585970886555, 42.05868551611622,
@@ -143,12 +141,12 @@ FASTNN_INLINE T reduce_exp(T x, T& shifted) {
   return (x - n * Real<T>::kLn2High) - n * Real<T>::kLn2Low;
 }
 
-// exp(r) 2^n, n from shifted: as a product of two powers, so that overflow and denormals are right.
+// factor exp(r) 2^n, n from shifted: by two powers, so that overflow and denormals are right.
 template <class T>
-FASTNN_INLINE T join_exp(T r, T shifted) {
+FASTNN_INLINE T join_exp(T r, T shifted, T factor = 1) {
   using R = Real<T>;
   using Bits = typename R::Bits;
-  const T p = T(1) + (r + r * r * R::exp_tail(r));
+  const T p = factor + factor * (r + r * r * R::exp_tail(r));
   const Bits biased = bit_cast<Bits>(shifted) - bit_cast<Bits>(R::kShift) + 2 * R::kBias;
   const Bits half = biased >> 1;
   return p * bit_cast<T>(half << R::kMantissa) * bit_cast<T>((biased - half) << R::kMantissa);
@@ -163,13 +161,11 @@ FASTNN_INLINE T vexp(T x) {
   return join_exp(r, shifted);
 }
 
-// exp(-x^2 / 2), with what x^2 loses by rounding: far out it is many units in the last place.
+// factor exp(-x^2 / 2) for 0 <= x <= kSquareHigh, with what x^2 loses by rounding: far out it is
+// many units in the last place.
 template <class T>
-FASTNN_INLINE T vexp_square(T x) {
+FASTNN_INLINE T vexp_square(T x, T factor) {
   using R = Real<T>;
-  const T bound = R::kSquareHigh;
-  x = vabs(x);
-  x = x > bound ? bound : x;
   const auto upper = ~typename R::Bits{0} << (R::kMantissa / 2 + 1);
   const T high = bit_cast<T>(bit_cast<typename R::Bits>(x) & upper);
   const T low = x - high;
@@ -177,7 +173,7 @@ FASTNN_INLINE T vexp_square(T x) {
   const T lost = ((high * high - square) + T(2) * high * low) + low * low;
   T shifted;
   const T r = reduce_exp(T(-0.5) * square, shifted) - T(0.5) * lost;
-  return join_exp(r, shifted);
+  return join_exp(r, shifted, factor);
 }
 
 // exp(x) - 1 for x <= 0.
@@ -221,21 +217,26 @@ FASTNN_INLINE T vlog1p(T x) {
   return y + f + (upper ? R::kLn2High : T(0));
 }
 
-// Share of the normal distribution below x, and its density at x.
+// gelu(x) = x cdf(x), with cdf(x) the share of the normal distribution below x, and its slope.
 template <class T>
-struct Normal {
-  T cdf, density;
+struct GeluAt {
+  T value, slope;
 };
 template <class T>
-FASTNN_INLINE Normal<T> vnormal(T x) {
+FASTNN_INLINE GeluAt<T> vgelu(T x) {
+  using R = Real<T>;
+  const T bound = R::kSquareHigh, size = vabs(x);
+  const T a = size > bound ? bound : size;
   const T s = x * T(0.7071067811865476);
-  const T t = vabs(s);
-  const T z = t * t;
-  const T e = vexp_square(x);
-  const T inner = T(0.5) + T(0.5) * (s + s * Real<T>::erf_tail(z));
-  const T tail = T(0.5) * e * Real<T>::scaled_erfc(t);
-  const T outer = x < 0 ? tail : T(1) - tail;
-  return {t < T(0.5) ? inner : outer, e * T(0.3989422804014327)};
+  const T z = s * s;
+  const T inner = T(0.5) + T(0.5) * (s + s * R::erf_tail(z));
+  const T beyond = vexp_square(a, R::gelu_tail(a));  // -gelu(-a)
+  const T outer = x < 0 ? beyond / a : T(1) - beyond / a;
+  const bool near = z < T(0.25);
+  const T cdf = near ? inner : outer;
+  const T bounded = vcopysign(a, x);
+  return {near ? x * inner : (x < 0 ? T(0) : x) - beyond,
+          cdf + bounded * vexp_square(a, T(0.3989422804014327))};
 }
 
 template <class T>
