@@ -48,7 +48,10 @@ struct UpdateStep {
   bool nesterov, centered;
 };
 
-// Where a layer's random numbers come from: philox(seed, column / 4, row, step, stream).
+// Who draws random numbers: the last word of a counter; a layer adds 4 times its position.
+enum class Stream : uint32_t { kArray = 0, kShuffle = 1, kLayer = 2 };
+
+// Where a layer's numbers come from: key seed, counter (column / 4, row, step, stream).
 struct NoiseKey {
   uint64_t seed;
   uint32_t step, stream;

@@ -1,12 +1,11 @@
-// Random numbers by counter: Philox4x32-10 on many counters at once (base/rng.h has it for one).
+// Random numbers as a function of a key and a counter, the same for any number of threads
+// (docs/design.md, section 4). Philox4x32-10, on many counters at once: Salmon, Moraes, Dror, Shaw,
+// "Parallel random numbers: as easy as 1, 2, 3", 2011.
 #include "kernels/reduce.h"
 #include "kernels/vector.h"
 
 namespace fastnn::FASTNN_ISA {
 namespace {
-
-// The last words of counters that belong to no layer (docs/design.md, section 4).
-constexpr uint32_t kArrayStream = 0, kShuffleStream = 1;
 
 constexpr Index kCounters = 16;            // counters at once
 constexpr Index kNumbers = 4 * kCounters;  // numbers they give
@@ -15,7 +14,8 @@ struct Counter {
   uint32_t first, second, third, fourth;  // the first word counts up
 };
 
-// words[4 j + i] = word i of philox(seed, first + j, second, third, fourth), j < kCounters.
+// words[4 j + i] = word i of Philox at (first + j, second, third, fourth), j < kCounters. A round:
+//   c0, c1, c2, c3 = high(b) ^ c1 ^ k0, low(b), high(a) ^ c3 ^ k1, low(a).
 // A word is the lower half of a lane of 64 bits; what stands in the upper half does not matter.
 FASTNN_INLINE void draw(uint64_t seed, const Counter& at, uint32_t* words) {
   using Lanes = Vector<uint64_t>;
@@ -110,7 +110,9 @@ void gaussian_noise(const NoiseKey& key, Index first, Index m, Index n, T stddev
 }
 
 // The arrays of initial weights are drawn as a row of their own.
-NoiseKey array_key(uint64_t seed, uint32_t stream) { return {seed, stream, kArrayStream}; }
+NoiseKey array_key(uint64_t seed, uint32_t stream) {
+  return {seed, stream, static_cast<uint32_t>(Stream::kArray)};
+}
 
 template <class T>
 void random_uniform(uint64_t seed, uint32_t stream, Index count, T low, T high, T* out) {
@@ -132,8 +134,7 @@ void random_normal(uint64_t seed, uint32_t stream, Index count, T mean, T stddev
   });
 }
 
-// --- the order of an epoch
-// -------------------------------------------------------------------------
+// --- the order of an epoch ---------------------------------------------------------------------
 
 constexpr int kOrderRounds = 8;
 
@@ -165,7 +166,7 @@ Bijection bijection(uint64_t seed, uint32_t epoch, Index n) {
   int bits = 2;
   while ((Index{1} << bits) < n) ++bits;
   uint32_t words[kNumbers];
-  draw(seed, {0, 0, epoch, kShuffleStream}, words);
+  draw(seed, {0, 0, epoch, static_cast<uint32_t>(Stream::kShuffle)}, words);
   Bijection p;
   for (int i = 0; i < kOrderRounds; ++i) p.keys[i] = words[4 * i];
   p.low = bits / 2;

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "base/rng.h"
+#include "kernels/kernels.h"
 #include "nn/planning.h"
 
 namespace fastnn {
