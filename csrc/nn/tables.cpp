@@ -206,7 +206,7 @@ double Tables<T>::squared_norm(size_t which) const {
 
 template <class T>
 void Tables<T>::apply(const Kernels<T>& kernels, const OptimizerPlan& plan, UpdateStep<T> step,
-                      const std::vector<double>& scales, int part, int parts) const {
+                      const double* scales, int part, int parts) const {
   step.l2 = 0;  // already in the stored gradients
   for (size_t i = 0; i < tables_.size(); ++i) {
     const Table<T>& table = tables_[i];

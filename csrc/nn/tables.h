@@ -54,7 +54,7 @@ class Tables {
              int parts);
   double squared_norm(size_t table) const;
   void apply(const Kernels<T>& kernels, const OptimizerPlan& plan, UpdateStep<T> step,
-             const std::vector<double>& scales, int part, int parts) const;
+             const double* scales, int part, int parts) const;
 
   // Adds the stored sums of a table into a dense gradient.
   void scatter(size_t table, T* gradient) const;

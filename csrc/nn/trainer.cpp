@@ -90,6 +90,8 @@ void Trainer<T>::prepare_threads(int threads) {
     chunk_ = std::clamp((batch_size_ + threads - 1) / threads, int64_t{1}, kMostChunk);
   }
   if (static_cast<int>(scratch_.size()) < threads) scratch_.resize(static_cast<size_t>(threads));
+  scales_.resize(scratch_.size());
+  for (auto& scales : scales_) scales.reserve(tiles_.size() + tables_.tables().size());
   const int64_t needed = std::max({tile_elements_, tables_.scratch(), network_.scratch(chunk_)});
   for (Buffer<T>& buffer : scratch_) buffer.reserve(needed);
   double total = 0;
@@ -286,8 +288,8 @@ void Trainer<T>::store_gradients(const Team& team, bool penalized) {
 // Factors that bring norms down to their bounds: one per layer's parameter in tiles_' order of
 // parameters, then one per table.
 template <class T>
-std::vector<double> Trainer<T>::gradient_scales() const {
-  std::vector<double> squares;
+void Trainer<T>::gradient_scales(std::vector<double>& squares) const {
+  squares.clear();
   for (size_t i = 0; i < tiles_.size(); ++i) {
     const bool next = i == 0 || tiles_[i].layer != tiles_[i - 1].layer ||
                       tiles_[i].parameter != tiles_[i - 1].parameter;
@@ -303,13 +305,13 @@ std::vector<double> Trainer<T>::gradient_scales() const {
     const double norm = std::sqrt(global ? total : square);
     square = bound > 0 && norm > bound ? bound / norm : 1.0;
   }
-  return squares;
 }
 
 template <class T>
 void Trainer<T>::apply_gradients(const Team& team, const UpdateStep<T>& update) {
   const auto member = static_cast<size_t>(team.member);
-  const std::vector<double> scales = gradient_scales();
+  std::vector<double>& scales = scales_[member];
+  gradient_scales(scales);
   size_t parameter_number = 0;
   for (size_t i = 0; i < bounds_[member + 1]; ++i) {
     const Tile& tile = tiles_[i];
@@ -324,9 +326,8 @@ void Trainer<T>::apply_gradients(const Team& team, const UpdateStep<T>& update) 
     own.clip_value = 0;
     update_piece(parameter, tile, own, parameter.gradient.data() + tile.begin, team.size > 1);
   }
-  const std::vector<double> table_scales(scales.end() - static_cast<long>(tables_.tables().size()),
-                                         scales.end());
-  tables_.apply(kernels_, optimizer_, update, table_scales, team.member, team.size);
+  const double* of_tables = scales.data() + scales.size() - tables_.tables().size();
+  tables_.apply(kernels_, optimizer_, update, of_tables, team.member, team.size);
 }
 
 // --- steps ---------------------------------------------------------------------------------------

@@ -82,7 +82,7 @@ class Trainer {
                     bool shared);
   void store_gradients(const Team& team, bool penalized);
   void apply_gradients(const Team& team, const UpdateStep<T>& update);
-  std::vector<double> gradient_scales() const;
+  void gradient_scales(std::vector<double>& scales) const;
   double batch_loss(const Step& step) const;
   void add_to(Report& report, const Step& step, double loss) const;
   Rows<T> whole_batch(const Tile& tile, const Pass<T>& pass, int64_t count) const;
@@ -107,9 +107,10 @@ class Trainer {
   int64_t count_ = 0;  // rows of the batch in the arena
 
   // Per team.
-  int64_t chunk_ = 0;               // rows per job
-  std::vector<Buffer<T>> scratch_;  // per thread
-  std::vector<size_t> bounds_;      // tiles bounds_[t] .. bounds_[t + 1] are thread t's
+  int64_t chunk_ = 0;                        // rows per job
+  std::vector<Buffer<T>> scratch_;           // per thread
+  std::vector<std::vector<double>> scales_;  // per thread, factors of gradients
+  std::vector<size_t> bounds_;               // tiles bounds_[t] .. bounds_[t + 1] are thread t's
 
   // The order of an epoch.
   Buffer<int32_t> order_;
