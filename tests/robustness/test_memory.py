@@ -92,3 +92,47 @@ def test_too_little_memory_is_a_memory_error_and_the_model_lives():
     command = [sys.executable, "-c", SCARCE]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.stdout == "True True True\n(2, 1)\n", done.stderr
+
+
+REPEATED = """if True:
+    import resource
+    from tests.robustness.jobs import tables
+
+    def resident():
+        with open("/proc/self/statm") as sizes:
+            return int(sizes.read().split()[1]) * resource.getpagesize()
+
+    def refuse(call):
+        try:
+            call()
+        except ValueError:
+            return
+        raise SystemExit("not refused")
+
+    model, ids, y = tables()
+    ids, y = [column[:50] for column in ids], y[:50]
+    wild = [ids[0], ids[1] + 1000]
+
+    def calls():
+        model.predict(ids)
+        model.evaluate(ids, y)
+        model.train_steps(1, ids, y)
+        model.set_weights(model.get_weights())
+        refuse(lambda: model.predict(wild))
+        refuse(lambda: model.train_steps(1, wild, y))
+
+    for _ in range(300):
+        calls()
+    start = resident()
+    for _ in range(1500):
+        calls()
+    print((resident() - start) / 1500)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux's /proc")
+def test_calls_leave_nothing_behind():
+    command = [sys.executable, "-c", REPEATED]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) < 200, "bytes a round of calls"
