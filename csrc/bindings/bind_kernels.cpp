@@ -1,5 +1,4 @@
-// _core.kernels: each kernel as a function of arrays, for tests and benches; and the lists of
-// names.
+// _core.kernels: each kernel as a function of arrays, for tests and benches; the lists of names.
 #include <pybind11/stl.h>
 
 #include <array>
@@ -18,10 +17,6 @@ namespace py = pybind11;
 
 namespace fastnn {
 namespace {
-
-using Pair = std::pair<py::array, py::array>;
-using Triple = std::tuple<py::array, py::array, py::array>;
-using Optional = std::optional<py::array>;
 
 // --- dense ---------------------------------------------------------------------------------------
 
@@ -79,8 +74,7 @@ py::array column_sums(const std::string& isa, const py::array& x) {
   });
 }
 
-// --- activations
-// -----------------------------------------------------------------------------------
+// --- activations ---------------------------------------------------------------------------------
 
 // Writes to out, which may be x.
 void activation_forward(const std::string& isa, const py::array& x, py::array& out,
@@ -127,8 +121,7 @@ py::array softmax_backward(const std::string& isa, const py::array& y, const py:
   });
 }
 
-// --- losses, metrics, sums
-// -------------------------------------------------------------------------
+// --- losses, metrics, sums -----------------------------------------------------------------------
 
 Pair loss(const std::string& isa, const std::string& kind, const py::array& z,
           const py::array& target, const Optional& weights, double scale, double delta) {
@@ -205,8 +198,7 @@ Pair activity_penalty(const std::string& isa, const py::array& x, double l1, dou
   });
 }
 
-// --- optimizers
-// ------------------------------------------------------------------------------------
+// --- optimizers ----------------------------------------------------------------------------------
 
 // Settings by their names in UpdateStep; those left out are zero, gradient_scale one.
 template <class T>

@@ -10,12 +10,7 @@ namespace py = pybind11;
 namespace fastnn {
 namespace {
 
-using Pair = std::pair<py::array, py::array>;
-using Triple = std::tuple<py::array, py::array, py::array>;
-using Optional = std::optional<py::array>;
-
-// --- embeddings
-// ------------------------------------------------------------------------------------
+// --- embeddings ----------------------------------------------------------------------------------
 
 py::array embedding_forward(const std::string& isa, const py::array& v, const py::array& rows) {
   return by_type(v, "v", [&](auto zero) -> py::array {
@@ -99,8 +94,7 @@ Pair bag_backward(const std::string& isa, const std::string& mode, const py::arr
   });
 }
 
-// --- rows
-// ------------------------------------------------------------------------------------------
+// --- rows ----------------------------------------------------------------------------------------
 
 py::array gather_rows(const std::string& isa, const py::array& x, const Optional& rows) {
   return by_type(x, "x", [&](auto zero) -> py::array {
@@ -170,8 +164,7 @@ void scale(const std::string& isa, const py::array& x, double factor, double off
   });
 }
 
-// --- random numbers
-// ----------------------------------------------------------------------------------
+// --- random numbers ------------------------------------------------------------------------------
 
 py::array dropout(const std::string& isa, const py::array& x, double rate, uint64_t seed,
                   uint32_t step, uint32_t stream, int64_t first) {

@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -13,6 +14,10 @@
 #include "kernels/kernels.h"
 
 namespace fastnn {
+
+using Pair = std::pair<pybind11::array, pybind11::array>;
+using Triple = std::tuple<pybind11::array, pybind11::array, pybind11::array>;
+using Optional = std::optional<pybind11::array>;
 
 inline std::vector<std::string> instruction_sets() {
   std::vector<std::string> names;
@@ -57,8 +62,7 @@ inline std::pair<int64_t, int64_t> matrix(const pybind11::array& array, const ch
 
 // Null for None.
 template <class T>
-const T* maybe(const std::optional<pybind11::array>& array, const char* name,
-               const std::vector<int64_t>& shape) {
+const T* maybe(const Optional& array, const char* name, const std::vector<int64_t>& shape) {
   return array ? input<T>(*array, name, shape) : nullptr;
 }
 
