@@ -88,8 +88,6 @@ class Softmax : public Layer<T> {
   int64_t n_ = 1, repeats_ = 1;
 };
 
-}  // namespace
-
 template <class T>
 LayerPointer<T> make_activation(const Node& node, const std::vector<Value>& inputs) {
   if (node.config.word("activation", "") == "softmax") {
@@ -97,7 +95,9 @@ LayerPointer<T> make_activation(const Node& node, const std::vector<Value>& inpu
   }
   return std::make_unique<Elementwise<T>>(node, inputs);
 }
-template LayerPointer<float> make_activation(const Node&, const std::vector<Value>&);
-template LayerPointer<double> make_activation(const Node&, const std::vector<Value>&);
+
+}  // namespace
+
+const Maker kActivation{make_activation<float>, make_activation<double>};
 
 }  // namespace fastnn

@@ -92,11 +92,6 @@ class Dense : public Layer<T> {
 
 }  // namespace
 
-template <class T>
-LayerPointer<T> make_dense(const Node& node, const std::vector<Value>& inputs) {
-  return std::make_unique<Dense<T>>(node, inputs);
-}
-template LayerPointer<float> make_dense(const Node&, const std::vector<Value>&);
-template LayerPointer<double> make_dense(const Node&, const std::vector<Value>&);
+const Maker kDense = maker_of<Dense>;
 
 }  // namespace fastnn

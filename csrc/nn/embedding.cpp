@@ -44,11 +44,6 @@ class Embedding : public Layer<T> {
 
 }  // namespace
 
-template <class T>
-LayerPointer<T> make_embedding(const Node& node, const std::vector<Value>& inputs) {
-  return std::make_unique<Embedding<T>>(node, inputs);
-}
-template LayerPointer<float> make_embedding(const Node&, const std::vector<Value>&);
-template LayerPointer<double> make_embedding(const Node&, const std::vector<Value>&);
+const Maker kEmbedding = maker_of<Embedding>;
 
 }  // namespace fastnn

@@ -78,11 +78,6 @@ class EmbeddingBag : public Layer<T> {
 
 }  // namespace
 
-template <class T>
-LayerPointer<T> make_embedding_bag(const Node& node, const std::vector<Value>& inputs) {
-  return std::make_unique<EmbeddingBag<T>>(node, inputs);
-}
-template LayerPointer<float> make_embedding_bag(const Node&, const std::vector<Value>&);
-template LayerPointer<double> make_embedding_bag(const Node&, const std::vector<Value>&);
+const Maker kEmbeddingBag = maker_of<EmbeddingBag>;
 
 }  // namespace fastnn

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "base/buffer.h"
@@ -186,39 +187,25 @@ int32_t* Rows<T>::marks() const {
 template <class T>
 using LayerPointer = std::unique_ptr<Layer<T>>;
 
+// How a layer is made, in either type.
+template <class T>
+using MakeLayer = LayerPointer<T> (*)(const Node&, const std::vector<Value>&);
+using Maker = std::tuple<MakeLayer<float>, MakeLayer<double>>;
+
+template <template <class> class Item, class T>
+LayerPointer<T> make_item(const Node& node, const std::vector<Value>& inputs) {
+  return std::make_unique<Item<T>>(node, inputs);
+}
+template <template <class> class Item>
+constexpr Maker maker_of{make_item<Item, float>, make_item<Item, double>};
+
+extern const Maker kDense, kEmbedding, kEmbeddingBag, kDot, kConcatenate, kAdd, kMultiply, kFlatten,
+    kReshape, kActivation, kRescaling, kDropout, kGaussianNoise, kActivityRegularization;
+
 // The layer of a node; throws for an unknown kind or shapes that do not fit.
 template <class T>
 LayerPointer<T> make_layer(const Node& node, const std::vector<Value>& inputs);
 
 std::vector<std::string> layer_kinds();
-
-template <class T>
-LayerPointer<T> make_dense(const Node&, const std::vector<Value>&);
-template <class T>
-LayerPointer<T> make_embedding(const Node&, const std::vector<Value>&);
-template <class T>
-LayerPointer<T> make_embedding_bag(const Node&, const std::vector<Value>&);
-template <class T>
-LayerPointer<T> make_dot(const Node&, const std::vector<Value>&);
-template <class T>
-LayerPointer<T> make_concatenate(const Node&, const std::vector<Value>&);
-template <class T>
-LayerPointer<T> make_add(const Node&, const std::vector<Value>&);
-template <class T>
-LayerPointer<T> make_multiply(const Node&, const std::vector<Value>&);
-template <class T>
-LayerPointer<T> make_flatten(const Node&, const std::vector<Value>&);
-template <class T>
-LayerPointer<T> make_reshape(const Node&, const std::vector<Value>&);
-template <class T>
-LayerPointer<T> make_activation(const Node&, const std::vector<Value>&);
-template <class T>
-LayerPointer<T> make_rescaling(const Node&, const std::vector<Value>&);
-template <class T>
-LayerPointer<T> make_dropout(const Node&, const std::vector<Value>&);
-template <class T>
-LayerPointer<T> make_gaussian_noise(const Node&, const std::vector<Value>&);
-template <class T>
-LayerPointer<T> make_activity_regularization(const Node&, const std::vector<Value>&);
 
 }  // namespace fastnn

@@ -153,29 +153,9 @@ class Multiply : public Layer<T> {
 
 }  // namespace
 
-template <class T>
-LayerPointer<T> make_dot(const Node& node, const std::vector<Value>& inputs) {
-  return std::make_unique<Dot<T>>(node, inputs);
-}
-template <class T>
-LayerPointer<T> make_concatenate(const Node& node, const std::vector<Value>& inputs) {
-  return std::make_unique<Concatenate<T>>(node, inputs);
-}
-template <class T>
-LayerPointer<T> make_add(const Node& node, const std::vector<Value>& inputs) {
-  return std::make_unique<Add<T>>(node, inputs);
-}
-template <class T>
-LayerPointer<T> make_multiply(const Node& node, const std::vector<Value>& inputs) {
-  return std::make_unique<Multiply<T>>(node, inputs);
-}
-template LayerPointer<float> make_dot(const Node&, const std::vector<Value>&);
-template LayerPointer<double> make_dot(const Node&, const std::vector<Value>&);
-template LayerPointer<float> make_concatenate(const Node&, const std::vector<Value>&);
-template LayerPointer<double> make_concatenate(const Node&, const std::vector<Value>&);
-template LayerPointer<float> make_add(const Node&, const std::vector<Value>&);
-template LayerPointer<double> make_add(const Node&, const std::vector<Value>&);
-template LayerPointer<float> make_multiply(const Node&, const std::vector<Value>&);
-template LayerPointer<double> make_multiply(const Node&, const std::vector<Value>&);
+const Maker kDot = maker_of<Dot>;
+const Maker kConcatenate = maker_of<Concatenate>;
+const Maker kAdd = maker_of<Add>;
+const Maker kMultiply = maker_of<Multiply>;
 
 }  // namespace fastnn

@@ -117,29 +117,9 @@ class ActivityRegularization : public Layer<T> {
 
 }  // namespace
 
-template <class T>
-LayerPointer<T> make_dropout(const Node& node, const std::vector<Value>& inputs) {
-  return std::make_unique<Dropout<T>>(node, inputs);
-}
-template <class T>
-LayerPointer<T> make_gaussian_noise(const Node& node, const std::vector<Value>& inputs) {
-  return std::make_unique<GaussianNoise<T>>(node, inputs);
-}
-template <class T>
-LayerPointer<T> make_rescaling(const Node& node, const std::vector<Value>& inputs) {
-  return std::make_unique<Rescaling<T>>(node, inputs);
-}
-template <class T>
-LayerPointer<T> make_activity_regularization(const Node& node, const std::vector<Value>& inputs) {
-  return std::make_unique<ActivityRegularization<T>>(node, inputs);
-}
-template LayerPointer<float> make_dropout(const Node&, const std::vector<Value>&);
-template LayerPointer<double> make_dropout(const Node&, const std::vector<Value>&);
-template LayerPointer<float> make_gaussian_noise(const Node&, const std::vector<Value>&);
-template LayerPointer<double> make_gaussian_noise(const Node&, const std::vector<Value>&);
-template LayerPointer<float> make_rescaling(const Node&, const std::vector<Value>&);
-template LayerPointer<double> make_rescaling(const Node&, const std::vector<Value>&);
-template LayerPointer<float> make_activity_regularization(const Node&, const std::vector<Value>&);
-template LayerPointer<double> make_activity_regularization(const Node&, const std::vector<Value>&);
+const Maker kDropout = maker_of<Dropout>;
+const Maker kGaussianNoise = maker_of<GaussianNoise>;
+const Maker kRescaling = maker_of<Rescaling>;
+const Maker kActivityRegularization = maker_of<ActivityRegularization>;
 
 }  // namespace fastnn

@@ -26,8 +26,6 @@ class Alias : public Layer<T> {
   double work() const override { return 0; }
 };
 
-}  // namespace
-
 template <class T>
 LayerPointer<T> make_flatten(const Node& node, const std::vector<Value>& inputs) {
   check_inputs(node, inputs, 1, 1);
@@ -41,9 +39,9 @@ LayerPointer<T> make_reshape(const Node& node, const std::vector<Value>& inputs)
   return std::make_unique<Alias<T>>(node, inputs, found->second);
 }
 
-template LayerPointer<float> make_flatten(const Node&, const std::vector<Value>&);
-template LayerPointer<double> make_flatten(const Node&, const std::vector<Value>&);
-template LayerPointer<float> make_reshape(const Node&, const std::vector<Value>&);
-template LayerPointer<double> make_reshape(const Node&, const std::vector<Value>&);
+}  // namespace
+
+const Maker kFlatten{make_flatten<float>, make_flatten<double>};
+const Maker kReshape{make_reshape<float>, make_reshape<double>};
 
 }  // namespace fastnn
