@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, fields
 from typing import ClassVar
 
 from fastnn import check
@@ -80,8 +80,12 @@ class Layer(Description):
         return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
 
     def operations(self) -> Iterator[Operation]:
-        """Yield the kinds and settings of the nodes this layer becomes, in a row."""
-        yield self.stem(), {}
+        """Yield the kinds and settings of the nodes this layer becomes, in a row.
+
+        One node that has the layer's stem and its settings, where a layer does not say otherwise.
+        """
+        names = (item.name for item in fields(self) if item.name != "name")
+        yield self.stem(), {name: getattr(self, name) for name in names}
 
     def initializers(self) -> dict[str, Initializer]:
         """Return the initializer of each parameter, by name."""

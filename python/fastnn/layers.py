@@ -175,8 +175,7 @@ class _Table(Layer):
 
     def initializers(self) -> dict[str, Initializer]:
         """Return the initializer of each parameter, by name."""
-        start = initializers.get("embeddings_initializer", self.embeddings_initializer)
-        return {"embeddings": start}
+        return {"embeddings": initializers.get("embeddings_initializer", self.embeddings_initializer)}
 
     def penalties(self) -> dict[str, tuple[float, float]]:
         """Return the factors (l1, l2) of each parameter that has some, by name."""
@@ -361,10 +360,6 @@ class Rescaling(Layer):
         self._set(scale=check.number("scale", self.scale))
         self._set(offset=check.number("offset", self.offset))
 
-    def operations(self) -> Iterator[Operation]:
-        """Yield the one node."""
-        yield "rescaling", {"scale": self.scale, "offset": self.offset}
-
 
 @dataclass(frozen=True, repr=False)
 class Dropout(Layer):
@@ -384,10 +379,6 @@ class Dropout(Layer):
         super().__post_init__()
         self._set(rate=check.number("rate", self.rate, 0, 1))
 
-    def operations(self) -> Iterator[Operation]:
-        """Yield the one node."""
-        yield "dropout", {"rate": self.rate}
-
 
 @dataclass(frozen=True, repr=False)
 class GaussianNoise(Layer):
@@ -404,10 +395,6 @@ class GaussianNoise(Layer):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._set(stddev=check.number("stddev", self.stddev, 0))
-
-    def operations(self) -> Iterator[Operation]:
-        """Yield the one node."""
-        yield "gaussian_noise", {"stddev": self.stddev}
 
 
 def _activation(name: str | None) -> str:
