@@ -175,7 +175,8 @@ class _Table(Layer):
 
     def initializers(self) -> dict[str, Initializer]:
         """Return the initializer of each parameter, by name."""
-        return {"embeddings": initializers.get("embeddings_initializer", self.embeddings_initializer)}
+        start = initializers.get("embeddings_initializer", self.embeddings_initializer)
+        return {"embeddings": start}
 
     def penalties(self) -> dict[str, tuple[float, float]]:
         """Return the factors (l1, l2) of each parameter that has some, by name."""
