@@ -27,6 +27,22 @@ struct Parameter {
   int64_t size() const { return size_of(shape); }
 };
 
+// The slots of a parameter from one element on, as an update takes them: null for those it lacks.
+template <class T>
+class Slots {
+ public:
+  Slots(Parameter<T>& parameter, int64_t from) {
+    for (int i = 0; i < 3; ++i) {
+      Buffer<T>& slot = parameter.slots[i];
+      at_[i] = slot.size() > 0 ? slot.data() + from : nullptr;
+    }
+  }
+  T* operator[](int i) const { return at_[i]; }
+
+ private:
+  T* at_[3];
+};
+
 // Where the values of a batch lie, by node; every pointer is that of the batch's first row.
 template <class T>
 struct Memory {

@@ -121,18 +121,16 @@ void Tables<T>::step_rows(const Kernels<T>& kernels, const OptimizerPlan& plan,
                           const UpdateStep<T>& step, const Table<T>& table, Range range,
                           const T* g) const {
   Parameter<T>& p = *table.parameter;
-  T* slots[3];
-  for (int i = 0; i < 3; ++i) slots[i] = p.slots[i].size() > 0 ? p.slots[i].data() : nullptr;
-  if (!table.use.every_row) {
-    const int32_t* rows = sorted_[table.sorted].rows.data() + range.begin;
-    kernels.update_rows(plan.kind, step, range.end - range.begin, table.d, rows, p.value.data(),
-                        slots[0], slots[1], slots[2], g);
-    return;
+  const int64_t n = range.end - range.begin, d = table.d;
+  if (table.use.every_row) {
+    const Slots<T> slots(p, range.begin * d);
+    kernels.update(plan.kind, step, n * d, p.value.data() + range.begin * d, slots[0], slots[1],
+                   slots[2], g, false);
+  } else {
+    const Slots<T> slots(p, 0);
+    kernels.update_rows(plan.kind, step, n, d, sorted_[table.sorted].rows.data() + range.begin,
+                        p.value.data(), slots[0], slots[1], slots[2], g);
   }
-  const int64_t from = range.begin * table.d;
-  for (T*& slot : slots) slot = slot == nullptr ? nullptr : slot + from;
-  kernels.update(plan.kind, step, (range.end - range.begin) * table.d, p.value.data() + from,
-                 slots[0], slots[1], slots[2], g, false);
 }
 
 // Calls visit(range) for blocks of a part's rows; the row of the padding, which is not updated
@@ -167,10 +165,48 @@ void Tables<T>::update(const Kernels<T>& kernels, const Memory<T>& memory,
   for (const Table<T>& table : tables_) {
     step.l1 = static_cast<T>(table.parameter->l1);
     step.l2 = static_cast<T>(table.parameter->l2);
+    if (table.use.every_row) {
+      update_every_row(kernels, memory, plan, step, table, share(table, part, parts), g);
+      continue;
+    }
     for_blocks(table, part, parts, [&](Range range) {
       sum(kernels, memory, table, range, g);
       step_rows(kernels, plan, step, table, range, g);
     });
+  }
+}
+
+// Rows begin .. end of a table: those with a lookup from their sums, then the others from zeros.
+template <class T>
+void Tables<T>::update_every_row(const Kernels<T>& kernels, const Memory<T>& memory,
+                                 const OptimizerPlan& plan, const UpdateStep<T>& step,
+                                 const Table<T>& table, Range range, T* g) const {
+  const SortedIds& ids = sorted_[table.sorted];
+  const int32_t* rows = ids.rows.data();
+  const int32_t* last = std::lower_bound(rows, rows + ids.distinct, range.end);
+  Parameter<T>& p = *table.parameter;
+  const Slots<T> slots(p, 0);
+  const int32_t* first = std::lower_bound(rows, rows + ids.distinct, range.begin);
+  for (const int32_t* row = first; row < last; row += kBlockRows) {
+    const int64_t n = std::min<int64_t>(kBlockRows, last - row);
+    kernels.embedding_sums(n, table.d, ids.starts.data() + (row - rows), ids.order.data(),
+                           table.layer->lookup_gradients(memory), g);
+    const int32_t* padding = std::find(row, row + n, table.use.padding);
+    if (padding != row + n) std::fill_n(g + (padding - row) * table.d, table.d, T{0});
+    kernels.update_rows(plan.kind, step, n, table.d, row, p.value.data(), slots[0], slots[1],
+                        slots[2], g);
+  }
+  std::fill_n(g, kBlockRows * table.d, T{0});
+  for (int64_t row = range.begin; row < range.end;) {
+    if (first < last && *first == row) {
+      ++first;
+      ++row;
+      continue;
+    }
+    int64_t end = std::min(range.end, row + kBlockRows);
+    if (first < last) end = std::min<int64_t>(end, *first);
+    step_rows(kernels, plan, step, table, {row, end}, g);
+    row = end;
   }
 }
 

@@ -71,6 +71,9 @@ class Tables {
            T* g) const;
   void step_rows(const Kernels<T>& kernels, const OptimizerPlan& plan, const UpdateStep<T>& step,
                  const Table<T>& table, Range range, const T* g) const;
+  void update_every_row(const Kernels<T>& kernels, const Memory<T>& memory,
+                        const OptimizerPlan& plan, const UpdateStep<T>& step, const Table<T>& table,
+                        Range range, T* g) const;
   template <class Visit>
   void for_blocks(const Table<T>& table, int part, int parts, Visit visit) const;
 

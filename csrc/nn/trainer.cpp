@@ -259,10 +259,7 @@ void Trainer<T>::update_piece(Parameter<T>& parameter, const Tile& tile, UpdateS
                               const T* g, bool shared) {
   update.l1 = static_cast<T>(parameter.l1);
   update.l2 = store_ ? T{0} : static_cast<T>(parameter.l2);  // stored gradients hold it already
-  T* slots[3];
-  for (int s = 0; s < 3; ++s) {
-    slots[s] = parameter.slots[s].size() > 0 ? parameter.slots[s].data() + tile.begin : nullptr;
-  }
+  const Slots<T> slots(parameter, tile.begin);
   kernels_.update(optimizer_.kind, update, tile.end - tile.begin,
                   parameter.value.data() + tile.begin, slots[0], slots[1], slots[2], g,
                   shared && parameter.size() >= kStreamedElements);
