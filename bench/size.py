@@ -124,10 +124,13 @@ def over_budget() -> list[str]:
 
 
 def installed_bytes() -> int:
-    """Return the bytes of the installed package, without compiled caches."""
-    import fastnn
+    """Return the bytes of the package that is installed, without compiled caches."""
+    from fastnn import _core
 
-    paths = Path(fastnn.__path__[0]).rglob("*")
+    core = Path(_core.__file__)
+    paths = {core, *core.parent.rglob("*")}
+    if not (core.parent / "__init__.py").exists():  # an editable install: the rest lies here
+        paths |= set((ROOT / "python" / "fastnn").rglob("*"))
     return sum(p.stat().st_size for p in paths if p.is_file() and p.suffix != ".pyc")
 
 
