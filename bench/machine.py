@@ -53,7 +53,7 @@ def describe() -> dict[str, Any]:
             "cores": len(os.sched_getaffinity(0)),
             "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
             "load": round(os.getloadavg()[0], 1),
-            "system": platform.platform(),
+            "system": f"{platform.system()} {platform.machine()}, {' '.join(platform.libc_ver())}",
             "python": platform.python_version(),
         },
         "versions": versions(),
