@@ -204,11 +204,12 @@ def test_a_graph_and_a_chain_are_the_same_model(backend, table):
     assert same(graph, chain)
 
 
-def test_prediction_does_not_depend_on_its_batches(chain, table):
+def test_prediction_does_not_depend_on_its_batches(backend, chain, table):
     model = chain(input_shape=4)
-    np.testing.assert_array_equal(
-        model.predict(table[0]), model.predict(table[0], batch_size=7, n_jobs=2)
-    )
+    whole, parts = model.predict(table[0]), model.predict(table[0], batch_size=7, n_jobs=2)
+    # To the last bit on the core; the reference leaves the order of sums to NumPy's BLAS.
+    tolerance = 0.0 if backend == "core" else 1e-6
+    np.testing.assert_allclose(whole, parts, rtol=0, atol=tolerance)
 
 
 def test_frozen_weights_stay(backend, table):
