@@ -87,3 +87,10 @@ def test_kernel_benches_run():
     command = [sys.executable, "-m", "pytest", "-q", "--benchmark-disable", *files]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
+
+
+def test_the_readme_holds_the_table_of_the_results():
+    text = (ROOT / "README.md").read_text()
+    held = text.split("<!-- figures: python -m bench.report --readme -->")[1]
+    held = held.split("<!-- end of figures -->")[0]
+    assert held.strip() == report.readme(ROOT / "bench" / "results").strip()

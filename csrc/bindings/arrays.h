@@ -92,6 +92,13 @@ void check_array(const pybind11::array& array, const std::string& name,
 
 }  // namespace arrays
 
+// True when input<T> would take the array.
+template <class T>
+bool is_ready(const pybind11::array& array, const std::vector<int64_t>& shape) {
+  return holds<T>(array) && reinterpret_cast<uintptr_t>(array.data()) % alignof(T) == 0 &&
+         (array.flags() & pybind11::array::c_style) != 0 && arrays::fits(array, shape);
+}
+
 // The elements of an array that is only read: T exactly, native, aligned, C-contiguous, and of
 // this shape (kAny for a free dimension). The array must outlive the pointer.
 template <class T>

@@ -3,6 +3,7 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <cmath>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -123,7 +124,7 @@ py::dict to_dict(const Report& report, const Engine<T>& engine) {
 // Asks Python for pending signals; what a handler raised is kept for the caller.
 class SignalPoll {
  public:
-  explicit SignalPoll(py::object ask) : ask_(std::move(ask)) {}
+  explicit SignalPoll(py::object ask = py::none()) : ask_(std::move(ask)) {}
 
   bool operator()() {
     const py::gil_scoped_acquire gil;
@@ -137,6 +138,13 @@ class SignalPoll {
   }
 
   const py::object& exception() const { return exception_; }
+
+  // Throws what a handler raised.
+  void raise() const {
+    if (exception_.is_none()) return;
+    PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(exception_.ptr())), exception_.ptr());
+    throw py::error_already_set();
+  }
 
  private:
   py::object ask_, exception_ = py::none();
@@ -165,11 +173,13 @@ template <class T>
 py::dict evaluate(Engine<T>& engine, const Arrays& inputs, const Arrays& targets,
                   const std::optional<py::array>& weights, int64_t /*batch_size*/, int threads) {
   const Examples<T> examples = to_examples(engine, inputs, targets, weights);
+  SignalPoll ask;
   Report report;
   {
     const py::gil_scoped_release released;
-    report = engine.evaluate(examples, threads);
+    report = engine.evaluate(examples, threads, [&] { return ask(); });
   }
+  ask.raise();
   return to_dict(report, engine);
 }
 
@@ -184,9 +194,32 @@ std::vector<py::array_t<T>> predict(Engine<T>& engine, const Arrays& inputs, int
     outputs.push_back(new_array<T>(with_rows(examples.n, row)));
     pointers.push_back(outputs.back().mutable_data());
   }
-  const py::gil_scoped_release released;
-  engine.predict(examples, threads, pointers);
+  SignalPoll ask;
+  {
+    const py::gil_scoped_release released;
+    engine.predict(examples, threads, pointers, [&] { return ask(); });
+  }
+  ask.raise();
   return outputs;
+}
+
+// The way of one small request: x as it is, if it can be used so; None sends it the long way, where
+// it is converted or refused in words.
+template <class T>
+py::object predict_ready(Engine<T>& engine, const py::object& x) {
+  const Network<T>& network = engine.network();
+  const Value& value = network.values[static_cast<size_t>(network.inputs[0])];
+  if (network.inputs.size() != 1 || network.outputs.size() != 1 || value.ids) return py::none();
+  // Subclasses have meanings of their own.
+  if (Py_TYPE(x.ptr()) != py::detail::npy_api::get().PyArray_Type_) {
+    return py::none();
+  }
+  const auto array = py::reinterpret_borrow<py::array>(x);
+  if (!is_ready<T>(array, with_rows(kAny, value.shape)) || array.size() == 0) return py::none();
+  if (!std::isfinite(kernels<T>().sum_squares(array.size(), static_cast<const T*>(array.data())))) {
+    return py::none();
+  }
+  return predict(engine, {array}, 0, 0)[0];
 }
 
 template <class T>
@@ -321,6 +354,7 @@ void bind_engine(py::module_& m, const char* name) {
            py::arg("poll") = py::none())
       .def("evaluate", &evaluate<T>, py::arg("inputs"), py::arg("targets"), py::arg("weights"),
            py::arg("batch_size") = 0, py::arg("threads") = 0)
+      .def("predict_ready", &predict_ready<T>, py::arg("x"))
       .def("predict", &predict<T>, py::arg("inputs"), py::arg("batch_size") = 0,
            py::arg("threads") = 0)
       .def("gradients", &gradients<T>, py::arg("inputs"), py::arg("targets"), py::arg("weights"));

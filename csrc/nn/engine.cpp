@@ -139,22 +139,23 @@ Report Engine<T>::train(const Examples<T>& examples, const Run& run) {
 }
 
 template <class T>
-Report Engine<T>::evaluate(const Examples<T>& examples, int threads) {
+Report Engine<T>::evaluate(const Examples<T>& examples, int threads, const Ask& ask) {
   check_compiled();
   check(examples.n >= 1, "x: expected at least one row, got none");
   check_ids(examples);
   check_labels(examples);
   const std::shared_lock<std::shared_mutex> lock(mutex());
-  Report report = fastnn::evaluate(network_, workspaces_, heads_, examples, threads);
+  Report report = fastnn::evaluate(network_, workspaces_, heads_, examples, threads, ask);
   to_means(report);
   return report;
 }
 
 template <class T>
-void Engine<T>::predict(const Examples<T>& examples, int threads, const std::vector<T*>& outputs) {
+bool Engine<T>::predict(const Examples<T>& examples, int threads, const std::vector<T*>& outputs,
+                        const Ask& ask) {
   check_ids(examples);
   const std::shared_lock<std::shared_mutex> lock(mutex());
-  fastnn::predict(network_, workspaces_, examples, threads, outputs);
+  return fastnn::predict(network_, workspaces_, examples, threads, outputs, ask);
 }
 
 // l1 |w| + l2 w^2 summed; its gradient is added.

@@ -35,8 +35,10 @@ class Engine {
 
   // Checks ids and labels, then trains; see Run and Report. Loss and metrics are weighted means.
   Report train(const Examples<T>& examples, const Run& run);
-  Report evaluate(const Examples<T>& examples, int threads);
-  void predict(const Examples<T>& examples, int threads, const std::vector<T*>& outputs);
+  // The same checks; interrupted, or false, when ask wanted to stop.
+  Report evaluate(const Examples<T>& examples, int threads, const Ask& ask);
+  bool predict(const Examples<T>& examples, int threads, const std::vector<T*>& outputs,
+               const Ask& ask);
   // Loss with all penalties over the examples as one batch; gradients by parameter in `gradients`.
   double gradients(const Examples<T>& examples, std::map<std::string, std::vector<T>>& gradients);
 

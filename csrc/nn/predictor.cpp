@@ -32,20 +32,56 @@ void set_inputs(const Network<T>& network, const Examples<T>& examples, int64_t 
   }
 }
 
-// Calls body(arena, first, count) for every chunk of n rows, inputs set.
+// Calls body(arena, first, count) for every chunk of n rows, inputs set; false when stopped.
 template <class T, class Body>
-void for_chunks(const Network<T>& network, Workspaces<T>& workspaces, const Examples<T>& examples,
-                int threads, Body body) {
+bool for_chunks(const Network<T>& network, Workspaces<T>& workspaces, const Examples<T>& examples,
+                int threads, const Ask& ask, Body body) {
   const int64_t n = examples.n;
   std::atomic<int64_t> next{0};
-  parallel(choose_threads(network, n, threads), [&](const Team&) {
+  std::atomic<bool> stop{false};
+  parallel(choose_threads(network, n, threads), [&](const Team& team) {
     std::unique_ptr<Arena<T>> arena = workspaces.take(network);
+    Poll poll(ask);
     for (int64_t first = next.fetch_add(kChunk); first < n; first = next.fetch_add(kChunk)) {
+      if (stop.load(std::memory_order_relaxed)) break;
       set_inputs(network, examples, first, *arena);
       body(*arena, first, std::min(kChunk, n - first));
+      if (team.member == 0 && poll.stop()) stop.store(true);
     }
     workspaces.give_back(std::move(arena));
   });
+  return !stop.load();
+}
+
+// Sums over one chunk: the losses of the heads, the penalty, the metrics.
+template <class T>
+void sum_chunk(const Network<T>& network, const std::vector<Head<T>>& heads,
+               const std::vector<bool>& idle, const Examples<T>& examples, Arena<T>& arena,
+               int64_t first, int64_t count, double* sum) {
+  T rows[kChunk], penalties[kChunk] = {};
+  const T* weights = examples.weights == nullptr ? nullptr : examples.weights + first;
+  Pass<T> pass{kernels<T>()};
+  pass.penalties = penalties;
+  pass.row_weights = weights;
+  network.forward(arena.memory, pass, 0, count, idle);
+  double* metrics = sum + heads.size() + 1;
+  for (size_t h = 0; h < heads.size(); ++h) {
+    const Head<T>& head = heads[h];
+    Target<T> target;
+    if (head.labels) {
+      target.labels = static_cast<const int32_t*>(examples.targets[h]) + first;
+    } else {
+      target.numbers = static_cast<const T*>(examples.targets[h]) + first * head.n;
+    }
+    run_loss(head, pass.kernels, count, arena.memory.values[static_cast<size_t>(head.node)], target,
+             weights, T{0}, rows, static_cast<T*>(nullptr));
+    sum[h] = pass.kernels.sum(count, rows);
+    for (Metric metric : head.metrics) {
+      run_metric(head, metric, pass.kernels, count, arena.memory, 0, target, weights, rows);
+      *metrics++ = pass.kernels.sum(count, rows);
+    }
+  }
+  sum[heads.size()] = pass.kernels.sum(count, penalties);
 }
 
 }  // namespace
@@ -72,65 +108,45 @@ Workspaces<T>::~Workspaces() {
 }
 
 template <class T>
-void predict(const Network<T>& network, Workspaces<T>& workspaces, const Examples<T>& examples,
-             int threads, const std::vector<T*>& outputs) {
+bool predict(const Network<T>& network, Workspaces<T>& workspaces, const Examples<T>& examples,
+             int threads, const std::vector<T*>& outputs, const Ask& ask) {
   const std::vector<bool> idle(network.layers.size(), false);
   const Pass<T> pass{kernels<T>()};
-  for_chunks(network, workspaces, examples, threads,
-             [&](Arena<T>& arena, int64_t first, int64_t count) {
-               network.forward(arena.memory, pass, 0, count, idle);
-               for (size_t i = 0; i < outputs.size(); ++i) {
-                 const auto node = static_cast<size_t>(network.outputs[i]);
-                 const int64_t width = network.values[node].width();
-                 std::copy_n(arena.memory.values[node], count * width, outputs[i] + first * width);
-               }
-             });
+  return for_chunks(network, workspaces, examples, threads, ask,
+                    [&](Arena<T>& arena, int64_t first, int64_t count) {
+                      network.forward(arena.memory, pass, 0, count, idle);
+                      for (size_t i = 0; i < outputs.size(); ++i) {
+                        const auto node = static_cast<size_t>(network.outputs[i]);
+                        const int64_t width = network.values[node].width();
+                        std::copy_n(arena.memory.values[node], count * width,
+                                    outputs[i] + first * width);
+                      }
+                    });
 }
 
 template <class T>
 Report evaluate(const Network<T>& network, Workspaces<T>& workspaces,
-                const std::vector<Head<T>>& heads, const Examples<T>& examples, int threads) {
-  size_t n_metrics = 0;
+                const std::vector<Head<T>>& heads, const Examples<T>& examples, int threads,
+                const Ask& ask) {
+  Report report;
+  report.losses.assign(heads.size(), 0);
   std::vector<bool> idle(network.layers.size(), false);
+  size_t n_metrics = 0;
   for (const Head<T>& head : heads) {
     n_metrics += head.metrics.size();
     idle[static_cast<size_t>(head.output)] = head.activation_idle(network);
   }
-  // Sums per chunk, added in the order of the chunks: losses, penalty, metrics.
+  report.metrics.assign(n_metrics, 0);
+  // Per chunk, and then added in the order of the chunks: losses, penalty, metrics.
   const size_t width = heads.size() + 1 + n_metrics;
   const auto chunks = static_cast<size_t>((examples.n + kChunk - 1) / kChunk);
   std::vector<double> sums(chunks * width);
-  for_chunks(
-      network, workspaces, examples, threads, [&](Arena<T>& arena, int64_t first, int64_t count) {
-        double* sum = sums.data() + static_cast<size_t>(first / kChunk) * width;
-        T rows[kChunk], penalties[kChunk] = {};
-        const T* weights = examples.weights == nullptr ? nullptr : examples.weights + first;
-        Pass<T> pass{kernels<T>()};
-        pass.penalties = penalties;
-        pass.row_weights = weights;
-        network.forward(arena.memory, pass, 0, count, idle);
-        size_t at = 0;
-        for (size_t h = 0; h < heads.size(); ++h) {
-          const Head<T>& head = heads[h];
-          Target<T> target;
-          if (head.labels) {
-            target.labels = static_cast<const int32_t*>(examples.targets[h]) + first;
-          } else {
-            target.numbers = static_cast<const T*>(examples.targets[h]) + first * head.n;
-          }
-          run_loss(head, pass.kernels, count, arena.memory.values[static_cast<size_t>(head.node)],
-                   target, weights, T{0}, rows, static_cast<T*>(nullptr));
-          sum[h] = pass.kernels.sum(count, rows);
-          for (Metric metric : head.metrics) {
-            run_metric(head, metric, pass.kernels, count, arena.memory, 0, target, weights, rows);
-            sum[heads.size() + 1 + at++] = pass.kernels.sum(count, rows);
-          }
-        }
-        sum[heads.size()] = pass.kernels.sum(count, penalties);
-      });
-  Report report;
-  report.losses.assign(heads.size(), 0);
-  report.metrics.assign(n_metrics, 0);
+  report.interrupted =
+      !for_chunks(network, workspaces, examples, threads, ask,
+                  [&](Arena<T>& arena, int64_t first, int64_t count) {
+                    double* sum = sums.data() + static_cast<size_t>(first / kChunk) * width;
+                    sum_chunk(network, heads, idle, examples, arena, first, count, sum);
+                  });
   for (size_t chunk = 0; chunk < chunks; ++chunk) {
     const double* sum = sums.data() + chunk * width;
     for (size_t h = 0; h < heads.size(); ++h) {
@@ -148,10 +164,10 @@ Report evaluate(const Network<T>& network, Workspaces<T>& workspaces,
 
 #define FASTNN_INSTANTIATE(T)                                                              \
   template class Workspaces<T>;                                                            \
-  template void predict(const Network<T>&, Workspaces<T>&, const Examples<T>&, int,        \
-                        const std::vector<T*>&);                                           \
+  template bool predict(const Network<T>&, Workspaces<T>&, const Examples<T>&, int,        \
+                        const std::vector<T*>&, const Ask&);                               \
   template Report evaluate(const Network<T>&, Workspaces<T>&, const std::vector<Head<T>>&, \
-                           const Examples<T>&, int);
+                           const Examples<T>&, int, const Ask&);
 FASTNN_INSTANTIATE(float)
 FASTNN_INSTANTIATE(double)
 #undef FASTNN_INSTANTIATE

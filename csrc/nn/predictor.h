@@ -21,14 +21,16 @@ class Workspaces {
   std::atomic<Arena<T>*> spare_[kKept] = {};
 };
 
-// outputs[i][n, width of output i]; threads at most that many, 0 = default_threads().
+// outputs[i][n, width of output i]; threads at most that many, 0 = default_threads(). False when
+// stopped before the end.
 template <class T>
-void predict(const Network<T>& network, Workspaces<T>& workspaces, const Examples<T>& examples,
-             int threads, const std::vector<T*>& outputs);
+bool predict(const Network<T>& network, Workspaces<T>& workspaces, const Examples<T>& examples,
+             int threads, const std::vector<T*>& outputs, const Ask& ask);
 
-// Sums of losses and metrics over all examples, noise off.
+// Sums of losses and metrics over all examples, noise off; interrupted when stopped.
 template <class T>
 Report evaluate(const Network<T>& network, Workspaces<T>& workspaces,
-                const std::vector<Head<T>>& heads, const Examples<T>& examples, int threads);
+                const std::vector<Head<T>>& heads, const Examples<T>& examples, int threads,
+                const Ask& ask);
 
 }  // namespace fastnn

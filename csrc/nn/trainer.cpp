@@ -1,7 +1,6 @@
 #include "nn/trainer.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 
 #include "base/denormals.h"
@@ -9,9 +8,6 @@
 namespace fastnn {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-constexpr auto kPollEvery = std::chrono::milliseconds(20);
 constexpr double kWorkPerThread = 4e6;       // operations a step needs before a second thread pays
 constexpr int64_t kMostChunk = 64;           // rows a thread carries through the net at once ...
 constexpr int64_t kNarrowChunk = 512;        // ... up to so many when rows are narrow:
@@ -368,7 +364,7 @@ Report Trainer<T>::run(const Examples<T>& examples, const Run& run, int64_t& don
   std::atomic<bool> stop{false};
   const auto n_steps = static_cast<int64_t>(run.rates.size());
   const int64_t start = done;
-  auto polled = Clock::now();
+  Poll poll(run.poll);
   parallel(threads, [&](const Team& team) {
     const FlushDenormals flush;
     if (team.member == 0 && team.size < threads) prepare_threads(team.size);
@@ -390,10 +386,7 @@ Report Trainer<T>::run(const Examples<T>& examples, const Run& run, int64_t& don
       if (step.weight > 0) weights_phase(team, update_step<T>(optimizer_, rate, start + s + 1));
       if (team.member == 0) {
         add_to(report, step, loss);
-        if (run.poll && Clock::now() - polled > kPollEvery) {
-          stop.store(run.poll());
-          polled = Clock::now();
-        }
+        if (poll.stop()) stop.store(true);
       }
       team.wait();
       if (stop.load()) break;

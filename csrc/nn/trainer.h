@@ -9,6 +9,7 @@
 #include "base/parallel.h"
 #include "nn/loss.h"
 #include "nn/optimizer.h"
+#include "nn/poll.h"
 #include "nn/tables.h"
 
 namespace fastnn {
@@ -28,9 +29,9 @@ struct Run {
   bool shuffle = true;
   uint64_t seed = 0;
   int64_t epoch = 0, first_step = 0;
-  std::vector<double> rates;   // one per step
-  int threads = 0;             // at most; 0 = default_threads()
-  std::function<bool()> poll;  // asked about every 20 ms whether to stop; may be empty
+  std::vector<double> rates;  // one per step
+  int threads = 0;            // at most; 0 = default_threads()
+  Ask poll;                   // whether to stop
 };
 
 struct Report {

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 __all__ = ["show_config"]
 
-_OPTIONAL = ("pandas", "polars", "pyarrow", "matplotlib", "cupy")
+_OPTIONAL = ("pandas", "polars", "pyarrow", "matplotlib")
 
 
 def show_config() -> str:

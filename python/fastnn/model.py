@@ -347,6 +347,10 @@ class Model:
             self._prepare(x)
         network = self._network or self.network
         size = check.integer("batch_size", batch_size, 1)
+        if n_jobs is None:
+            found = network.engine.predict_ready(x)
+            if found is not None:
+                return found
         inputs = data.convert_inputs("x", x, network.input_specs, self.dtype)
         found = network.engine.predict(inputs, size, threads.resolve(n_jobs))
         return found[0] if len(found) == 1 else list(found)
