@@ -6,8 +6,15 @@
 namespace fastnn {
 namespace {
 
-constexpr int64_t kChunk = 64;          // rows carried through the net at once
-constexpr double kWorkPerThread = 2e6;  // operations a call needs before a second thread pays
+constexpr int64_t kMostChunk = 64;           // rows carried through the net at once
+constexpr int64_t kChunkElements = 1 << 22;  // fewer when rows are so wide
+constexpr double kWorkPerThread = 2e6;       // operations a call needs before a second thread pays
+
+// Rows of a chunk: by the shape of the net alone, since sums are taken per chunk.
+template <class T>
+int64_t chunk_rows(const Network<T>& network) {
+  return std::clamp(kChunkElements / network.row_elements(), int64_t{1}, kMostChunk);
+}
 
 // How many threads n rows are worth.
 template <class T>
@@ -15,7 +22,7 @@ int choose_threads(const Network<T>& network, int64_t n, int most) {
   const double work = network.work() / 3 * static_cast<double>(n);
   const auto useful = static_cast<int>(std::min(work / kWorkPerThread, 1e6));
   if (useful <= 1) return 1;
-  const int64_t chunks = (n + kChunk - 1) / kChunk;
+  const int64_t chunk = chunk_rows(network), chunks = (n + chunk - 1) / chunk;
   if (most <= 0) most = default_threads();
   return static_cast<int>(std::min<int64_t>({most, useful, chunks}));
 }
@@ -36,16 +43,16 @@ void set_inputs(const Network<T>& network, const Examples<T>& examples, int64_t 
 template <class T, class Body>
 bool for_chunks(const Network<T>& network, Workspaces<T>& workspaces, const Examples<T>& examples,
                 int threads, const Ask& ask, Body body) {
-  const int64_t n = examples.n;
+  const int64_t n = examples.n, chunk = chunk_rows(network);
   std::atomic<int64_t> next{0};
   std::atomic<bool> stop{false};
   parallel(choose_threads(network, n, threads), [&](const Team& team) {
     std::unique_ptr<Arena<T>> arena = workspaces.take(network);
     Poll poll(ask);
-    for (int64_t first = next.fetch_add(kChunk); first < n; first = next.fetch_add(kChunk)) {
+    for (int64_t first = next.fetch_add(chunk); first < n; first = next.fetch_add(chunk)) {
       if (stop.load(std::memory_order_relaxed)) break;
       set_inputs(network, examples, first, *arena);
-      body(*arena, first, std::min(kChunk, n - first));
+      body(*arena, first, std::min(chunk, n - first));
       if (team.member == 0 && poll.stop()) stop.store(true);
     }
     workspaces.give_back(std::move(arena));
@@ -58,7 +65,7 @@ template <class T>
 void sum_chunk(const Network<T>& network, const std::vector<Head<T>>& heads,
                const std::vector<bool>& idle, const Examples<T>& examples, Arena<T>& arena,
                int64_t first, int64_t count, double* sum) {
-  T rows[kChunk], penalties[kChunk] = {};
+  T rows[kMostChunk], penalties[kMostChunk] = {};
   const T* weights = examples.weights == nullptr ? nullptr : examples.weights + first;
   Pass<T> pass{kernels<T>()};
   pass.penalties = penalties;
@@ -91,7 +98,7 @@ std::unique_ptr<Arena<T>> Workspaces<T>::take(const Network<T>& network) {
   for (auto& spare : spare_) {
     if (Arena<T>* kept = spare.exchange(nullptr)) return std::unique_ptr<Arena<T>>(kept);
   }
-  return std::make_unique<Arena<T>>(network, kChunk, std::vector<int>());
+  return std::make_unique<Arena<T>>(network, chunk_rows(network), std::vector<int>());
 }
 
 template <class T>
@@ -139,12 +146,13 @@ Report evaluate(const Network<T>& network, Workspaces<T>& workspaces,
   report.metrics.assign(n_metrics, 0);
   // Per chunk, and then added in the order of the chunks: losses, penalty, metrics.
   const size_t width = heads.size() + 1 + n_metrics;
-  const auto chunks = static_cast<size_t>((examples.n + kChunk - 1) / kChunk);
+  const int64_t chunk_size = chunk_rows(network);
+  const auto chunks = static_cast<size_t>((examples.n + chunk_size - 1) / chunk_size);
   std::vector<double> sums(chunks * width);
   report.interrupted =
       !for_chunks(network, workspaces, examples, threads, ask,
                   [&](Arena<T>& arena, int64_t first, int64_t count) {
-                    double* sum = sums.data() + static_cast<size_t>(first / kChunk) * width;
+                    double* sum = sums.data() + static_cast<size_t>(first / chunk_size) * width;
                     sum_chunk(network, heads, idle, examples, arena, first, count, sum);
                   });
   for (size_t chunk = 0; chunk < chunks; ++chunk) {

@@ -69,14 +69,16 @@ SCARCE = """if True:
             return True
         return False
 
-    x, y = np.ones((5000, 8), np.float32), np.zeros((5000, 1), np.float32)
-    stack = [layers.Dense(1_000_000, use_bias=False), layers.Dense(1)]
-    model = fastnn.Sequential(stack, input_shape=8, seed=0).compile("sgd", "mse")
+    # One row takes 80 MB on its way, more than malloc keeps for later.
+    x, y = np.ones((5000, 1), np.float32), np.zeros((5000, 1), np.float32)
+    wide = layers.Dense(20_000_000, use_bias=False, kernel_initializer="zeros")
+    stack = [wide, layers.Dense(1, kernel_initializer="zeros")]
+    model = fastnn.Sequential(stack, input_shape=1, seed=0).compile("sgd", "mse")
     fastnn.Sequential([layers.Dense(256)], input_shape=8).predict(np.ones((100_000, 8)))
     with open("/proc/self/statm") as sizes:
         used = int(sizes.read().split()[0]) * resource.getpagesize()
     unlimited = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (used + 100 * 2**20, unlimited[1]))
+    resource.setrlimit(resource.RLIMIT_AS, (used + 40 * 2**20, unlimited[1]))
     calls = [
         lambda: model.predict(x),
         lambda: model.evaluate(x, y),
