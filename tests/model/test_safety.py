@@ -91,6 +91,15 @@ def large(backend, random):
     return model.compile("adam", "mse"), x, x[:, :1].copy()
 
 
+@pytest.fixture
+def interruptible():
+    """Take SIGINT as a program in a terminal does; shells let background jobs ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_leaves_a_usable_model(large):
     model, x, y = large
     before = signal.getsignal(signal.SIGINT)
@@ -106,6 +115,7 @@ def test_ctrl_c_leaves_a_usable_model(large):
     model.fit(x[:100], y[:100])
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupted_model_goes_on_as_a_stepped_one(large, chain):
     model, x, y = large
     timer = threading.Timer(0.3, signal.raise_signal, [signal.SIGINT])

@@ -13,6 +13,7 @@ SCRIPT = """if True:
     import numpy as np
     from tests.robustness.jobs import bits, dense, tables
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in background jobs
     job = {"dense": dense, "tables": tables}[sys.argv[1]]
     worst = 0.0
     for delay in (0.02, 0.1, 0.3):
@@ -56,6 +57,7 @@ ASKING = """if True:
     import numpy as np
     from fastnn import Sequential, layers
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in background jobs
     net = [layers.Dense(1500, activation="relu"), layers.Dense(1500), layers.Dense(1)]
     model = Sequential(net, input_shape=4, seed=0).compile("sgd", "mse")
     x, y = np.ones((60_000, 4), np.float32), np.ones((60_000, 1), np.float32)
