@@ -71,15 +71,22 @@ inline bool fits(const pybind11::array& array, const std::vector<int64_t>& shape
 }
 
 template <class T>
+bool is_aligned(const pybind11::array& array) {
+  return reinterpret_cast<uintptr_t>(array.data()) % alignof(T) == 0;
+}
+
+inline bool is_contiguous(const pybind11::array& array) {
+  return (array.flags() & pybind11::array::c_style) != 0;
+}
+
+template <class T>
 void check_layout(const pybind11::array& array, const std::string& name) {
   if (!holds<T>(array)) {
     throw pybind11::type_error(name + ": expected a native " + dtype_name<T>() + " array, got " +
                                dtype_name(array));
   }
-  check(reinterpret_cast<uintptr_t>(array.data()) % alignof(T) == 0, name,
-        ": expected an aligned array, got an unaligned one");
-  check((array.flags() & pybind11::array::c_style) != 0, name,
-        ": expected a C-contiguous array, got a strided one");
+  check(is_aligned<T>(array), name, ": expected an aligned array, got an unaligned one");
+  check(is_contiguous(array), name, ": expected a C-contiguous array, got a strided one");
 }
 
 template <class T>
@@ -95,8 +102,8 @@ void check_array(const pybind11::array& array, const std::string& name,
 // True when input<T> would take the array.
 template <class T>
 bool is_ready(const pybind11::array& array, const std::vector<int64_t>& shape) {
-  return holds<T>(array) && reinterpret_cast<uintptr_t>(array.data()) % alignof(T) == 0 &&
-         (array.flags() & pybind11::array::c_style) != 0 && arrays::fits(array, shape);
+  return holds<T>(array) && arrays::is_aligned<T>(array) && arrays::is_contiguous(array) &&
+         arrays::fits(array, shape);
 }
 
 // The elements of an array that is only read: T exactly, native, aligned, C-contiguous, and of

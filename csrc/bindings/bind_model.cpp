@@ -208,17 +208,23 @@ std::vector<py::array_t<T>> predict(Engine<T>& engine, const Arrays& inputs, int
 template <class T>
 py::object predict_ready(Engine<T>& engine, const py::object& x) {
   const Network<T>& network = engine.network();
+  if (network.inputs.size() != 1 || network.outputs.size() != 1) return py::none();
   const Value& value = network.values[static_cast<size_t>(network.inputs[0])];
-  if (network.inputs.size() != 1 || network.outputs.size() != 1 || value.ids) return py::none();
+  if (value.ids) return py::none();
   // Subclasses have meanings of their own.
   if (Py_TYPE(x.ptr()) != py::detail::npy_api::get().PyArray_Type_) {
     return py::none();
   }
   const auto array = py::reinterpret_borrow<py::array>(x);
   if (!is_ready<T>(array, with_rows(kAny, value.shape)) || array.size() == 0) return py::none();
-  if (!std::isfinite(kernels<T>().sum_squares(array.size(), static_cast<const T*>(array.data())))) {
-    return py::none();
+  const auto* values = static_cast<const T*>(array.data());
+  const int64_t count = array.size();
+  double squares = 0;  // finite only if every value is
+  {
+    const py::gil_scoped_release released;
+    squares = kernels<T>().sum_squares(count, values);
   }
+  if (!std::isfinite(squares)) return py::none();
   return predict(engine, {array}, 0, 0)[0];
 }
 

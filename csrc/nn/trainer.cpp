@@ -22,6 +22,11 @@ std::vector<int> head_nodes(const std::vector<Head<T>>& heads) {
   return nodes;
 }
 
+// Whether tile i > 0 belongs to another parameter than the one before it.
+bool starts_parameter(const std::vector<Tile>& tiles, size_t i) {
+  return tiles[i].layer != tiles[i - 1].layer || tiles[i].parameter != tiles[i - 1].parameter;
+}
+
 }  // namespace
 
 template <class T>
@@ -59,8 +64,7 @@ void Trainer<T>::plan_tiles() {
   if (!store_) return;
   tile_squares_.resize(tiles_.size());
   for (const Tile& tile : tiles_) {
-    Parameter<T>& parameter = *network_.layers[static_cast<size_t>(tile.layer)]
-                                   ->parameters[static_cast<size_t>(tile.parameter)];
+    Parameter<T>& parameter = parameter_of(tile);
     parameter.gradient.reserve(parameter.size());
   }
 }
@@ -222,6 +226,12 @@ void Trainer<T>::gather(const Examples<T>& examples, const Step& step, int64_t f
 // --- weights phase -------------------------------------------------------------------------------
 
 template <class T>
+Parameter<T>& Trainer<T>::parameter_of(const Tile& tile) const {
+  return *network_.layers[static_cast<size_t>(tile.layer)]
+              ->parameters[static_cast<size_t>(tile.parameter)];
+}
+
+template <class T>
 Rows<T> Trainer<T>::whole_batch(const Tile& tile, const Pass<T>& pass, int64_t count) const {
   return Rows<T>(*network_.layers[static_cast<size_t>(tile.layer)], arena_->memory, pass, 0, count);
 }
@@ -242,10 +252,9 @@ void Trainer<T>::update_tiles(const Team& team, const UpdateStep<T>& update) {
   const Pass<T> pass{kernels_};
   for (size_t i = bounds_[member]; i < bounds_[member + 1]; ++i) {
     const Tile& tile = tiles_[i];
-    Layer<T>& layer = *network_.layers[static_cast<size_t>(tile.layer)];
-    layer.gradient(tile, whole_batch(tile, pass, count_), g);
-    update_piece(*layer.parameters[static_cast<size_t>(tile.parameter)], tile, update, g,
-                 team.size > 1);
+    network_.layers[static_cast<size_t>(tile.layer)]->gradient(tile,
+                                                               whole_batch(tile, pass, count_), g);
+    update_piece(parameter_of(tile), tile, update, g, team.size > 1);
   }
   tables_.update(kernels_, arena_->memory, optimizer_, update, team.member, team.size, g);
 }
@@ -267,10 +276,10 @@ void Trainer<T>::store_gradients(const Team& team, bool penalized) {
   const Pass<T> pass{kernels_};
   for (size_t i = bounds_[member]; i < bounds_[member + 1]; ++i) {
     const Tile& tile = tiles_[i];
-    Layer<T>& layer = *network_.layers[static_cast<size_t>(tile.layer)];
-    Parameter<T>& parameter = *layer.parameters[static_cast<size_t>(tile.parameter)];
+    Parameter<T>& parameter = parameter_of(tile);
     T* g = parameter.gradient.data() + tile.begin;
-    layer.gradient(tile, whole_batch(tile, pass, count_), g);
+    network_.layers[static_cast<size_t>(tile.layer)]->gradient(tile,
+                                                               whole_batch(tile, pass, count_), g);
     const T l2 = penalized ? static_cast<T>(parameter.l2) : T{0};
     kernels_.regularize(tile.end - tile.begin, parameter.value.data() + tile.begin, l2, T{0}, g);
     tile_squares_[i] = kernels_.sum_squares(tile.end - tile.begin, g);
@@ -284,9 +293,7 @@ template <class T>
 void Trainer<T>::gradient_scales(std::vector<double>& squares) const {
   squares.clear();
   for (size_t i = 0; i < tiles_.size(); ++i) {
-    const bool next = i == 0 || tiles_[i].layer != tiles_[i - 1].layer ||
-                      tiles_[i].parameter != tiles_[i - 1].parameter;
-    if (next) squares.push_back(0);
+    if (i == 0 || starts_parameter(tiles_, i)) squares.push_back(0);
     squares.back() += tile_squares_[i];
   }
   for (size_t t = 0; t < tables_.tables().size(); ++t) squares.push_back(tables_.squared_norm(t));
@@ -308,12 +315,9 @@ void Trainer<T>::apply_gradients(const Team& team, const UpdateStep<T>& update) 
   size_t parameter_number = 0;
   for (size_t i = 0; i < bounds_[member + 1]; ++i) {
     const Tile& tile = tiles_[i];
-    if (i > 0 && (tile.layer != tiles_[i - 1].layer || tile.parameter != tiles_[i - 1].parameter)) {
-      ++parameter_number;
-    }
+    if (i > 0 && starts_parameter(tiles_, i)) ++parameter_number;
     if (i < bounds_[member]) continue;
-    Parameter<T>& parameter = *network_.layers[static_cast<size_t>(tile.layer)]
-                                   ->parameters[static_cast<size_t>(tile.parameter)];
+    Parameter<T>& parameter = parameter_of(tile);
     UpdateStep<T> own = update;
     own.gradient_scale = static_cast<T>(scales[parameter_number]);
     own.clip_value = 0;

@@ -86,6 +86,7 @@ class Trainer {
   void gradient_scales(std::vector<double>& scales) const;
   double batch_loss(const Step& step) const;
   void add_to(Report& report, const Step& step, double loss) const;
+  Parameter<T>& parameter_of(const Tile& tile) const;
   Rows<T> whole_batch(const Tile& tile, const Pass<T>& pass, int64_t count) const;
 
   const Network<T>& network_;

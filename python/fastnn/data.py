@@ -58,9 +58,6 @@ def convert_inputs(
     argument: str, given: Any, specs: Sequence[InputSpec], dtype: str
 ) -> list[Array]:
     """Return one checked array per input, all of the same length."""
-    first = specs[0]
-    if len(specs) == 1 and first.vocabulary is None and _is_ready(given, first.shape, dtype):
-        return [given]
     arrays = []
     for label, value, spec in _parts(argument, given, specs):
         if spec.vocabulary is None:
