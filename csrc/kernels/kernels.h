@@ -57,6 +57,35 @@ struct NoiseKey {
   uint32_t step, stream;
 };
 
+// How a window walks over an image of h x w pixels: its size, strides, distances of its taps, the
+// border of nothing around the image, and how many places it stops at.
+struct Window {
+  Index h, w;           // the image
+  Index kh, kw;         // the window
+  Index sh, sw;         // strides
+  Index dh, dw;         // dilation: distances of the window's taps
+  Index top, left;      // border before ...
+  Index bottom, right;  // ... and after the image
+  Index oh, ow;         // the output
+};
+
+// A convolution: kernels w[kh, kw, channels / groups, filters] over images[h, w, channels]. Filters
+// f * filters / groups .. of group f see the channels f * channels / groups .. alone.
+struct Conv {
+  Window window;
+  Index channels, filters, groups;
+};
+
+// How images are moved at random, in training: flipped, shifted, cut. One draw per image and word:
+// 0 horizontal flip, 1 vertical flip (u < 1/2), 2 and 3 rows and columns of the shift or the cut.
+struct Moves {
+  Index h, w, channels;       // the image
+  Index oh, ow;               // the output: a cut when smaller, at floor(u * (h - oh + 1))
+  Index rows, columns;        // shifts lie in [-rows, rows]: floor(u * (2 * rows + 1)) - rows
+  bool horizontal, vertical;  // flips
+  bool nearest;               // what a shift uncovers: the nearest pixel, or zeros
+};
+
 template <class T>
 struct Kernels {
   // --- dense ---------------------------------------------------------------------------------
@@ -72,6 +101,83 @@ struct Kernels {
                                  const T* dy, Index lddy, T* dw);
   // sums[n] = sum over rows of x[m, n], in the order of the rows.
   void (*column_sums)(Index m, Index n, const T* x, Index ldx, T* sums);
+
+  // --- convolution (images[h, w, channels] one after the other) --------------------------------
+  // y[images, oh, ow, filters] = activation(x * w + b); b may be null.
+  void (*conv_forward)(const Conv& conv, Index images, const T* x, const T* w, const T* b, T* y,
+                       Activation activation, T* scratch);
+  // dx[images, h, w, channels] from dy[images, oh, ow, filters].
+  void (*conv_backward_inputs)(const Conv& conv, Index images, const T* dy, const T* w, T* dx,
+                               T* scratch);
+  // dw[end - begin, filters]: rows begin .. end of the kh * kw * (channels / groups) rows of the
+  // kernel, over all images, in their order.
+  void (*conv_backward_weights)(const Conv& conv, Index images, Index begin, Index end, const T* x,
+                                const T* dy, T* dw, T* scratch);
+  // Elements of scratch, 64-byte aligned, for any of the three.
+  Index (*conv_scratch)(const Conv& conv);
+
+  // Winograd F(4x4, 3x3), for windows of 3 x 3 with stride and dilation 1 and one group. The
+  // weights come transformed: u for forward and ut for backward_inputs, winograd_weights elements
+  // each. Channels begin .. end of both are made of w by winograd_transform (ut may be null), and
+  // are backward_weights' dw[3, 3, end - begin, filters], contiguous.
+  Index (*winograd_weights)(const Conv& conv);
+  void (*winograd_transform)(const Conv& conv, Index begin, Index end, const T* w, T* u, T* ut);
+  void (*winograd_forward)(const Conv& conv, Index images, const T* x, const T* u, const T* b, T* y,
+                           Activation activation, T* scratch);
+  void (*winograd_backward_inputs)(const Conv& conv, Index images, const T* dy, const T* ut, T* dx,
+                                   T* scratch);
+  void (*winograd_backward_weights)(const Conv& conv, Index images, Index begin, Index end,
+                                    const T* x, const T* dy, T* dw, T* scratch);
+  // Elements of scratch, 64-byte aligned, for forward and backward_inputs, and for
+  // backward_weights of `block` channels.
+  Index (*winograd_scratch)(const Conv& conv, Index block);
+  // Channels that one call of backward_weights should take.
+  Index (*winograd_block)(const Conv& conv);
+
+  // --- pooling (each channel by itself; the border counts for nothing) --------------------------
+  // chosen[images, oh, ow, channels]: pixel (row * w + column) of the first maximum; may be null.
+  void (*max_pool_forward)(const Window& window, Index images, Index channels, const T* x, T* y,
+                           int32_t* chosen);
+  void (*max_pool_backward)(const Window& window, Index images, Index channels,
+                            const int32_t* chosen, const T* dy, T* dx);
+  // The mean over the pixels of the window that lie in the image.
+  void (*average_pool_forward)(const Window& window, Index images, Index channels, const T* x,
+                               T* y);
+  void (*average_pool_backward)(const Window& window, Index images, Index channels, const T* dy,
+                                T* dx);
+
+  // --- normalisation -----------------------------------------------------------------------------
+  // mean[n] and squares[n] = sum of (x - mean)^2 of each column of x[m, n].
+  void (*column_moments)(Index m, Index n, const T* x, T* mean, T* squares);
+  // y[m, n] = activation(x * factor + offset), a factor and an offset per column; y may be x.
+  void (*scale_columns)(Index m, Index n, const T* x, const T* factor, const T* offset,
+                        Activation activation, T* y);
+  // Sums over rows, per column: of dy, and of dy * (x - mean) * inverse.
+  void (*batch_norm_sums)(Index m, Index n, const T* x, const T* dy, const T* mean,
+                          const T* inverse, T* sums, T* products);
+  // dx = (dy - a - (x - mean) * inverse * b) * factor, all but x, dy and dx per column; dx may be
+  // dy.
+  void (*batch_norm_backward)(Index m, Index n, const T* x, const T* dy, const T* mean,
+                              const T* inverse, const T* a, const T* b, const T* factor, T* dx);
+  // y[m, n] = (x - mean) / sqrt(variance + epsilon) * gamma + beta over each row; gamma and beta
+  // may be null. kept[m, 2]: mean and 1 / sqrt(variance + epsilon) of each row; may be null.
+  void (*layer_norm_forward)(Index m, Index n, const T* x, const T* gamma, const T* beta, T epsilon,
+                             T* y, T* kept);
+  void (*layer_norm_backward)(Index m, Index n, const T* x, const T* dy, const T* gamma,
+                              const T* kept, T* dx);
+  // dgamma[n] = sum over rows, in their order, of dy * (x - mean) / sqrt(variance + epsilon).
+  void (*layer_norm_gamma)(Index m, Index n, const T* x, const T* dy, const T* kept, T* dgamma);
+
+  // --- images ------------------------------------------------------------------------------------
+  // y[images, oh, ow, channels]: images first .. of the batch moved at random; without a key (null)
+  // cut in the middle and nothing else. backward carries dy back to dx[images, h, w, channels].
+  void (*move_images)(const Moves& moves, const NoiseKey* key, Index first, Index images,
+                      const T* x, T* y);
+  void (*move_images_backward)(const Moves& moves, const NoiseKey* key, Index first, Index images,
+                               const T* dy, T* dx);
+  // Dropout of whole channels: one draw per image and channel (column = channel).
+  void (*channel_dropout)(const NoiseKey& key, Index first, Index images, Index pixels,
+                          Index channels, T rate, const T* x, T* y);
 
   // --- activations ---------------------------------------------------------------------------
   // y[count] = f(x); y may be x.
@@ -147,6 +253,8 @@ struct Kernels {
   // --- rows ----------------------------------------------------------------------------------
   // y[i, :n] = x[rows[i], :n], i < m; rows null: the first m rows. Rows of x are n apart.
   void (*gather_rows)(Index m, Index n, const T* x, const int32_t* rows, T* y);
+  // The same from bytes, which become numbers of the same value.
+  void (*gather_bytes)(Index m, Index n, const uint8_t* x, const int32_t* rows, T* y);
   // y[m] = sum over d of a[m, d] * b[m, d].
   void (*dot_forward)(Index m, Index d, const T* a, const T* b, T* y);
   // da[m, d] = dy[m] * b[m, :], db likewise; either may be null.

@@ -12,6 +12,11 @@ static void fill(Kernels<T>& table) {
   add_embedding(table);
   add_rows(table);
   add_noise(table);
+  add_conv(table);
+  add_winograd(table);
+  add_pooling(table);
+  add_normalization(table);
+  add_images(table);
 }
 
 void fill_tables(Kernels<float>& single, Kernels<double>& twice) {

@@ -23,6 +23,16 @@ template <class T>
 void add_rows(Kernels<T>& table);
 template <class T>
 void add_noise(Kernels<T>& table);
+template <class T>
+void add_conv(Kernels<T>& table);
+template <class T>
+void add_winograd(Kernels<T>& table);
+template <class T>
+void add_pooling(Kernels<T>& table);
+template <class T>
+void add_normalization(Kernels<T>& table);
+template <class T>
+void add_images(Kernels<T>& table);
 
 // Fills both tables of this instruction set.
 void fill_tables(Kernels<float>& single, Kernels<double>& twice);
