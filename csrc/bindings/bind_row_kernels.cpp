@@ -108,6 +108,19 @@ py::array gather_rows(const std::string& isa, const py::array& x, const Optional
   });
 }
 
+// Writes to out, whose type is that of the numbers.
+void gather_bytes(const std::string& isa, const py::array& x, const Optional& rows,
+                  py::array& out) {
+  by_type(out, "out", [&](auto zero) {
+    using T = decltype(zero);
+    const auto [all, n] = matrix(x, "x");
+    const int64_t m = rows ? rows->size() : all;
+    table<T>(isa).gather_bytes(m, n, input<uint8_t>(x, "x"),
+                               rows ? ids(*rows, "rows", m, all) : nullptr,
+                               output<T>(out, "out", {m, n}));
+  });
+}
+
 py::array dot_forward(const std::string& isa, const py::array& a, const py::array& b) {
   return by_type(a, "a", [&](auto zero) -> py::array {
     using T = decltype(zero);
@@ -267,6 +280,7 @@ void bind_row_kernels(py::module_& m, py::module_& k) {
   k.def("bag_backward", &bag_backward, isa, py::arg("mode"), v, rows, py::arg("padding"),
         py::arg("weights"), py::arg("chosen"), py::arg("y"), py::arg("dy"));
   k.def("gather_rows", &gather_rows, isa, py::arg("x"), py::arg("rows"));
+  k.def("gather_bytes", &gather_bytes, isa, py::arg("x"), py::arg("rows"), py::arg("out"));
   k.def("dot_forward", &dot_forward, isa, py::arg("a"), py::arg("b"));
   k.def("dot_backward", &dot_backward, isa, py::arg("a"), py::arg("b"), py::arg("dy"));
   k.def("copy_columns", &copy_columns, isa, py::arg("x"), py::arg("out"));

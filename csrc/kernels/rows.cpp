@@ -22,6 +22,17 @@ void gather_rows(Index m, Index n, const T* x, const int32_t* rows, T* y) {
 }
 
 template <class T>
+void gather_bytes(Index m, Index n, const uint8_t* x, const int32_t* rows, T* y) {
+  for (Index i = 0; i < m; ++i) {
+    const uint8_t* from = x + (rows == nullptr ? i : rows[i]) * n;
+    if (rows != nullptr && i + kAhead < m) prefetch_row(n, x + rows[i + kAhead] * n);
+    T* to = y + i * n;
+#pragma omp simd
+    for (Index p = 0; p < n; ++p) to[p] = static_cast<T>(from[p]);
+  }
+}
+
+template <class T>
 void dot_forward(Index m, Index d, const T* a, const T* b, T* y) {
   for (Index i = 0; i < m; ++i)
     y[i] = sum_pairs(d, a + i * d, b + i * d, [](T u, T v) { return u * v; });
@@ -62,6 +73,7 @@ void scale(Index count, const T* x, T factor, T offset, T* y) {
 template <class T>
 void add_rows(Kernels<T>& table) {
   table.gather_rows = gather_rows<T>;
+  table.gather_bytes = gather_bytes<T>;
   table.dot_forward = dot_forward<T>;
   table.dot_backward = dot_backward<T>;
   table.copy_columns = copy_columns<T>;

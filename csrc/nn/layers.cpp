@@ -24,6 +24,11 @@ const Entry kEntries[] = {
     {"dropout", kDropout},
     {"gaussian_noise", kGaussianNoise},
     {"activity_regularization", kActivityRegularization},
+    {"zero_padding2d", kZeroPadding2D},
+    {"spatial_dropout2d", kSpatialDropout2D},
+    {"random_flip", kRandomFlip},
+    {"random_translation", kRandomTranslation},
+    {"random_crop", kRandomCrop},
 };
 
 }  // namespace

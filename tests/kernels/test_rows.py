@@ -17,6 +17,24 @@ def test_rows_are_gathered(isa, dtype, shape, random):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
+def test_bytes_become_numbers_of_the_same_value(isa, dtype, shape, random):
+    x = random.integers(0, 256, shape).astype(np.uint8)
+    rows = random.integers(0, max(shape[0], 1), 3 * shape[0]).astype(np.int32)
+    out = np.full((len(rows), shape[1]), np.nan, dtype)
+    kernels.gather_bytes(isa, x, rows, out)
+    assert out.tobytes() == x[rows].astype(dtype).tobytes()
+    out = np.full(shape, np.nan, dtype)
+    kernels.gather_bytes(isa, x, None, out)
+    assert out.tobytes() == x.astype(dtype).tobytes()
+
+
+def test_only_bytes_are_taken_for_bytes(isa, dtype):
+    out = np.zeros((1, 2), dtype)
+    with pytest.raises(TypeError, match="x: expected a native uint8 array, got int8"):
+        kernels.gather_bytes(isa, np.zeros((1, 2), np.int8), None, out)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
 def test_dot_equals_numpy(isa, dtype, shape, random):
     a, b = (unaligned(random.normal(size=shape).astype(dtype)) for _ in range(2))
     dy = random.normal(size=shape[0]).astype(dtype)

@@ -22,6 +22,8 @@ BAGS = IDS.reshape(M // 2, 2)
 PER_BAG = PER_ROW.reshape(M // 2, 2)
 CHOSEN = np.array([[0, 1, 1, 0, 1]] * 3, np.int32)
 OUT = np.zeros_like(ROWS)
+PIXELS = np.arange(7 * K, dtype=np.uint8).reshape(7, K)
+IMAGES = (np.arange(36, dtype=np.float32) / 8 + 0.25).reshape(2, 3, 3, 2)
 SETTINGS = {"rate": 0.1, "decay_1": 0.9, "decay_2": 0.99, "correction_1": 1.0, "correction_2": 1.0}
 SETTINGS |= {"epsilon": 1e-7}
 
@@ -49,6 +51,7 @@ CALLS = {
     "bag_forward": ("mean", TABLE, BAGS, -1, PER_BAG),
     "bag_backward": ("mean", TABLE, BAGS, -1, PER_BAG, CHOSEN, ROWS[:3].copy(), OTHER[:3].copy()),
     "gather_rows": (TABLE, IDS),
+    "gather_bytes": (PIXELS, IDS, OUT),
     "dot_forward": (ROWS, OTHER),
     "dot_backward": (ROWS, OTHER, PER_ROW),
     "copy_columns": (ROWS, OUT),
@@ -57,6 +60,9 @@ CALLS = {
     "scale": (ROWS, 2.0, 1.0, OUT),
     "dropout": (ROWS, 0.5, 1, 2, 3),
     "gaussian_noise": (ROWS, 0.5, 1, 2, 3),
+    "move_images": (IMAGES, (2, 2), (1, 1), "both", True, (1, 2, 3)),
+    "move_images_backward": (IMAGES, IMAGES, (1, 1), "both", True, (1, 2, 3)),
+    "channel_dropout": (IMAGES[0], 0.5, 1, 2, 3),
 }
 NO_ARRAYS = {"epoch_order", "random_uniform", "random_normal"}
 
@@ -135,6 +141,7 @@ BAD_IDS = [-1, 7, 2**31 - 1, -(2**31)]
         ("bag_forward", 2),
         ("bag_backward", 2),
         ("gather_rows", 1),
+        ("gather_bytes", 1),
     ],
 )
 def test_an_id_outside_its_table_is_refused_before_any_write(name, at, bad):

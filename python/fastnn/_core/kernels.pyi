@@ -15,6 +15,7 @@ __all__: list[str] = [
     "add",
     "bag_backward",
     "bag_forward",
+    "channel_dropout",
     "column_sums",
     "copy_columns",
     "dense_backward_inputs",
@@ -26,10 +27,13 @@ __all__: list[str] = [
     "embedding_forward",
     "embedding_sums",
     "epoch_order",
+    "gather_bytes",
     "gather_rows",
     "gaussian_noise",
     "loss",
     "metric",
+    "move_images",
+    "move_images_backward",
     "multiply",
     "random_normal",
     "random_uniform",
@@ -82,6 +86,15 @@ def bag_forward(
     padding: typing.SupportsInt | typing.SupportsIndex,
     weights: numpy.ndarray | None,
 ) -> tuple[numpy.ndarray, numpy.ndarray]: ...
+def channel_dropout(
+    isa: str,
+    x: numpy.ndarray,
+    rate: typing.SupportsFloat | typing.SupportsIndex,
+    seed: typing.SupportsInt | typing.SupportsIndex,
+    step: typing.SupportsInt | typing.SupportsIndex,
+    stream: typing.SupportsInt | typing.SupportsIndex,
+    first: typing.SupportsInt | typing.SupportsIndex = 0,
+) -> numpy.ndarray: ...
 def column_sums(isa: str, x: numpy.ndarray) -> numpy.ndarray: ...
 def copy_columns(isa: str, x: numpy.ndarray, out: numpy.ndarray) -> None: ...
 def dense_backward_inputs(isa: str, dy: numpy.ndarray, w: numpy.ndarray) -> numpy.ndarray: ...
@@ -122,6 +135,9 @@ def epoch_order(
     epoch: typing.SupportsInt | typing.SupportsIndex,
     n: typing.SupportsInt | typing.SupportsIndex,
 ) -> numpy.typing.NDArray[numpy.int32]: ...
+def gather_bytes(
+    isa: str, x: numpy.ndarray, rows: numpy.ndarray | None, out: numpy.ndarray
+) -> None: ...
 def gather_rows(isa: str, x: numpy.ndarray, rows: numpy.ndarray | None) -> numpy.ndarray: ...
 def gaussian_noise(
     isa: str,
@@ -148,6 +164,42 @@ def metric(
     target: numpy.ndarray,
     weights: numpy.ndarray | None,
     threshold: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> numpy.ndarray: ...
+def move_images(
+    isa: str,
+    x: numpy.ndarray,
+    size: tuple[
+        typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex
+    ],
+    shift: tuple[
+        typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex
+    ],
+    flip: str,
+    nearest: bool,
+    key: tuple[
+        typing.SupportsInt | typing.SupportsIndex,
+        typing.SupportsInt | typing.SupportsIndex,
+        typing.SupportsInt | typing.SupportsIndex,
+    ]
+    | None,
+    first: typing.SupportsInt | typing.SupportsIndex = 0,
+) -> numpy.ndarray: ...
+def move_images_backward(
+    isa: str,
+    x: numpy.ndarray,
+    dy: numpy.ndarray,
+    shift: tuple[
+        typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex
+    ],
+    flip: str,
+    nearest: bool,
+    key: tuple[
+        typing.SupportsInt | typing.SupportsIndex,
+        typing.SupportsInt | typing.SupportsIndex,
+        typing.SupportsInt | typing.SupportsIndex,
+    ]
+    | None,
+    first: typing.SupportsInt | typing.SupportsIndex = 0,
 ) -> numpy.ndarray: ...
 def multiply(isa: str, a: numpy.ndarray, b: numpy.ndarray, out: numpy.ndarray) -> None: ...
 def random_normal(
