@@ -13,6 +13,9 @@ EPSILON = {"float32": 2.0**-24, "float64": 2.0**-53}
 # size of the loss against that of its smallest gradient.
 DIFFERENCES = 1e-6
 
+# float32 against another library: what users are promised.
+PARITY = 1e-5
+
 # The same formula in the same type through another library: a few roundings a step.
 SAME_FORMULA = 1e-12
 

@@ -41,14 +41,18 @@ def check_inputs(
 ) -> list[Array]:
     """Convert inputs to the engine's type; refuse wrong counts, shapes and ids out of range.
 
-    ``layers`` are those of the inputs; ``bounds`` gives the exclusive upper bound of ids by
-    position.
+    Bytes stay bytes, to be converted batch by batch. ``layers`` are those of the inputs;
+    ``bounds`` gives the exclusive upper bound of ids by position.
     """
     _check(len(inputs) == len(layers), "x", f"{len(layers)} inputs", len(inputs))
     found: list[Array] = []
     for x, layer, shape in zip(inputs, layers, shapes, strict=True):
         name = layer.node.name
-        x = np.asarray(x, np.int32 if layer.position in bounds else dtype)
+        x = np.asarray(x)
+        if layer.position in bounds:
+            x = x.astype(np.int32, copy=False)
+        elif x.dtype != np.uint8:
+            x = x.astype(dtype, copy=False)
         _check_rows(name, x, shape, len(found[0]) if found else None)
         if layer.position in bounds:
             _check_ids(name, x, bounds[layer.position])

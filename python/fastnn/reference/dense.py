@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import numpy as np
+
 from .activations import ACTIVATIONS
 from .layer import Array, Gradient, Gradients, Layer, Run, Shape
 
@@ -39,6 +41,15 @@ def dense_backward_bias(dz: Array) -> Array:
     return db
 
 
+def round_to_bfloat16(x: Array) -> Array:
+    """Nearest bfloat16 of each float32 (8 bits of mantissa, ties to even), as float32."""
+    bits = np.ascontiguousarray(x, np.float32).view(np.uint32)
+    below_half = np.uint32(0x7FFF)
+    odd = (bits >> np.uint32(16)) & np.uint32(1)
+    rounded = ((bits + below_half + odd) & np.uint32(0xFFFF0000)).view(np.float32)
+    return np.where(np.isnan(x), x, rounded)
+
+
 class Activated(Layer):
     """A layer that ends in an activation, whose input a loss may want to start from."""
 
@@ -50,6 +61,10 @@ class Activated(Layer):
 
     def activate(self, z: Array) -> Array:
         return ACTIVATIONS[self.activation].forward(z)
+
+    def factor(self, x: Array) -> Array:
+        """Return an array as it enters a product."""
+        return round_to_bfloat16(x) if self.precision == "bf16" else x
 
     def logits(self, saved: Any) -> Array:
         """Input of the activation; ``saved`` starts with it and the output."""
@@ -95,16 +110,18 @@ class Dense(Activated):
 
     def forward(self, inputs: list[Array], run: Run) -> tuple[Array, Any]:
         x = inputs[0]
-        z = dense_forward(x, self.parameters["kernel"], self.parameters.get("bias"))
+        w = self.factor(self.parameters["kernel"])
+        z = dense_forward(self.factor(x), w, self.parameters.get("bias"))
         y = self.activate(z)
         return y, (z, y, x)
 
     def backward_logits(self, saved: Any, dz: Array) -> Gradients:
-        x = saved[2]
-        gradients: dict[str, Gradient] = {"kernel": dense_backward_weights(x, dz)}
+        x, w = self.factor(saved[2]), self.factor(self.parameters["kernel"])
+        factor = self.factor(dz)
+        gradients: dict[str, Gradient] = {"kernel": dense_backward_weights(x, factor)}
         if "bias" in self.parameters:
             gradients["bias"] = dense_backward_bias(dz)
-        return [dense_backward_inputs(dz, self.parameters["kernel"])], gradients
+        return [dense_backward_inputs(factor, w)], gradients
 
 
 class Activation(Activated):

@@ -14,13 +14,12 @@ from .dense import Activated
 from .layer import Gradient, Layer, RowGradient, Run, Shape
 from .layers import ActivityRegularization, Input
 from .objective import Objective, Scores, Tally, read_settings, weighted_sum
-from .plan import id_bound, is_ids, plan
+from .plan import check_options, id_bound, is_ids, plan
 from .rng import epoch_order
-from .update import CLIPS, COMMON_SETTINGS, OPTIMIZERS, clip, update
+from .update import CLIPS, COMMON_SETTINGS, OPTIMIZERS, add_l2, clip, update
 
 Array = NDArray[Any]
 
-DTYPES = ("float32", "float64")
 _quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore")
 
 
@@ -35,15 +34,23 @@ class Engine:
         Positions of the output nodes.
     dtype : {"float64", "float32"}
         Type of the parameters and of all computing.
+    convolution : {"auto", "direct", "winograd"}
+        How the core convolves; the reference knows one way.
+    precision : {"float32", "bf16"}
+        What dense layers and convolutions round the factors of their products to.
     """
 
     def __init__(
-        self, nodes: Sequence[Node], outputs: Sequence[int], dtype: str = "float64"
+        self,
+        nodes: Sequence[Node],
+        outputs: Sequence[int],
+        dtype: str = "float64",
+        convolution: str = "auto",
+        precision: str = "float32",
     ) -> None:
-        if dtype not in DTYPES:
-            raise ValueError(f"dtype: expected {' or '.join(DTYPES)}, got {dtype}")
+        check_options(dtype, convolution, precision)
         self._dtype = np.dtype(dtype)
-        self._layers, self._shapes = plan(nodes, self._dtype)
+        self._layers, self._shapes = plan(nodes, self._dtype, precision)
         self._inputs = [layer for layer in self._layers if isinstance(layer, Input)]
         self._outputs = [int(i) for i in outputs]
         if not self._outputs:
@@ -66,6 +73,9 @@ class Engine:
         for layer in self._layers:
             for key in layer.parameters:
                 yield f"{layer.node.name}/{key}", layer, key
+
+    def _trained(self) -> Iterator[tuple[str, Layer, str]]:
+        return (each for each in self._named() if each[1].trains(each[2]))
 
     def parameters(self) -> list[tuple[str, Shape]]:
         """Name and shape of every parameter, in the order of the nodes."""
@@ -127,8 +137,7 @@ class Engine:
                 slot: np.full_like(layer.parameters[key], first)
                 for slot, first in rule.slots(settings).items()
             }
-            for name, layer, key in self._named()
-            if layer.trainable
+            for name, layer, key in self._trained()
         }
         self._step = 0
 
@@ -184,8 +193,8 @@ class Engine:
             first = (first_step + steps) * batch_size
             rows = order[first : first + batch_size]
             batch = data.take(rows)
-            run = Run(len(rows), True, seed, self._step, batch.shares)
-            scores, gradients = self._forward_backward(batch, run)
+            run = Run(len(rows), True, seed, self._step, batch.shares, batch_statistics=True)
+            scores, gradients, saved = self._forward_backward(batch, run)
             if not np.isfinite(weighted_sum(batch.shares, scores.loss)):
                 diverged = True
                 break
@@ -193,6 +202,8 @@ class Engine:
             self._step += 1
             if batch.shares.any():
                 self._update(gradients, float(rate))
+                for layer, kept in zip(self._layers, saved, strict=True):
+                    layer.follow(kept)
             steps += 1
         done = {"steps": steps, "interrupted": interrupted, "diverged": diverged}
         return {**tally.result(), **done, "n_examples": tally.n_rows}
@@ -237,13 +248,11 @@ class Engine:
     ) -> tuple[float, dict[str, Array]]:
         """Loss of all rows as one batch, penalties included, and its gradients, dense."""
         batch = self._check_data(inputs, targets, weights)
-        run = Run(len(batch.weights), shares=batch.shares)
-        scores, found = self._forward_backward(batch, run)
+        run = Run(len(batch.weights), shares=batch.shares, batch_statistics=True)
+        scores, found, _ = self._forward_backward(batch, run)
         loss = weighted_sum(batch.shares, scores.loss)
         dense: dict[str, Array] = {}
-        for name, layer, key in self._named():
-            if not layer.trainable:
-                continue
+        for name, layer, key in self._trained():
             w, g = layer.parameters[key], found[name]
             l1, l2 = layer.penalty(key)
             loss += l1 * float(np.abs(w).sum()) + l2 * float(np.square(w).sum())
@@ -271,12 +280,16 @@ class Engine:
         saved: list[Any] = []
         for layer in self._layers:
             if isinstance(layer, Input):
-                y, kept = next(given), None
+                y, kept = self._numbers(next(given)), None
             else:
                 y, kept = layer.forward([values[i] for i in layer.node.inputs], run)
             values.append(y)
             saved.append(kept)
         return values, saved
+
+    def _numbers(self, x: Array) -> Array:
+        """Return a batch of bytes in the engine's type, anything else as it is."""
+        return x.astype(self._dtype) if x.dtype == np.uint8 else x
 
     def _predictions(self, values: list[Array], saved: list[Any]) -> list[Array]:
         """Return what each output's loss compares with its target."""
@@ -303,8 +316,10 @@ class Engine:
                 total += layer.row_penalty(kept)
         return Scores(total, losses, metrics)
 
-    def _forward_backward(self, batch: Batch, run: Run) -> tuple[Scores, dict[str, Gradient]]:
-        """Scores of a batch and the gradient of every parameter, penalties left out."""
+    def _forward_backward(
+        self, batch: Batch, run: Run
+    ) -> tuple[Scores, dict[str, Gradient], list[Any]]:
+        """Scores, the gradient of every parameter without penalties, what the layers saved."""
         values, saved = self._forward(batch.inputs, run)
         predictions = self._predictions(values, saved)
         scores = self._score(batch, values, saved, predictions)
@@ -318,7 +333,7 @@ class Engine:
         for layer in reversed(self._layers):
             found = self._backward(layer, saved, outside, inside, run)
             gradients.update({f"{layer.node.name}/{key}": g for key, g in found.items()})
-        return scores, gradients
+        return scores, gradients, saved
 
     def _backward(
         self,
@@ -352,9 +367,9 @@ class Engine:
 
     def _update(self, gradients: dict[str, Gradient], rate: float) -> None:
         """Add coupled L2, clip, and step every trainable parameter."""
-        trained = [(n, layer, key) for n, layer, key in self._named() if layer.trainable]
+        trained = list(self._trained())
         complete = [
-            _add_l2(gradients[name], layer.parameters[key], layer.penalty(key)[1])
+            add_l2(gradients[name], layer.parameters[key], layer.penalty(key)[1])
             for name, layer, key in trained
         ]
         clip(complete, self._settings)
@@ -372,16 +387,6 @@ def _blocks(n: int, size: int) -> Iterator[NDArray[np.int64]]:
 def _add(held: dict[int, Array], position: int, g: Array) -> None:
     """Add a gradient to what other uses of the same value gave."""
     held[position] = held[position] + g if position in held else g
-
-
-def _add_l2(gradient: Gradient, w: Array, l2: float) -> Gradient:
-    """Gradient with that of l2 sum w^2 added, on touched rows if it has only those.
-
-    The values are always a fresh array, as clipping works in place.
-    """
-    if isinstance(gradient, RowGradient):
-        return RowGradient(gradient.rows, gradient.values + 2 * l2 * w[gradient.rows])
-    return gradient + 2 * l2 * w
 
 
 def _check_shape(name: str, array: Array, held: Array) -> None:

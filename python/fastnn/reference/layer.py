@@ -47,6 +47,8 @@ class Run:
     step: int = 0
     shares: Array | None = None
     """What each row counts for in the batch's loss (m,): weight / sum of weights."""
+    batch_statistics: bool = False
+    """Whether batch normalisation uses the batch's mean and variance, not the moving ones."""
 
 
 class Layer:
@@ -54,15 +56,20 @@ class Layer:
 
     ``settings`` holds the names a node's config may have, with the values of those left out;
     a value of None must be given. ``parameters`` holds the arrays that training changes.
+    ``precision`` is what products of matrices round their factors to.
     """
 
     settings: ClassVar[dict[str, Any]] = {}
     n_inputs: ClassVar[tuple[int, float]] = (1, 1)
     takes_ids: ClassVar[bool] = False
     """Whether the first input is ids."""
+    statistics: ClassVar[tuple[str, ...]] = ()
+    """Parameters that follow the batches; no optimizer touches them."""
 
-    def __init__(self, node: Node, position: int, dtype: np.dtype[Any]) -> None:
-        self.node, self.position, self.dtype = node, position, dtype
+    def __init__(
+        self, node: Node, position: int, dtype: np.dtype[Any], precision: str = "float32"
+    ) -> None:
+        self.node, self.position, self.dtype, self.precision = node, position, dtype, precision
         self.config = self._read_config(node.config)
         self.shapes: list[Shape] = []
         self.shape: Shape = ()
@@ -123,6 +130,10 @@ class Layer:
         """Whether training changes the parameters."""
         return bool(self.config.get("trainable", 1))
 
+    def trains(self, name: str) -> bool:
+        """Whether the optimizer changes a parameter."""
+        return self.trainable and name not in self.statistics
+
     def penalty(self, name: str) -> tuple[float, float]:
         """L1 and L2 factors of a parameter."""
         return self.config.get(f"{name}_l1", 0.0), self.config.get(f"{name}_l2", 0.0)
@@ -134,3 +145,6 @@ class Layer:
     def backward(self, saved: Any, dy: Array, run: Run) -> Gradients:
         """Gradients of the inputs (None for ids), and of the parameters by name."""
         raise NotImplementedError
+
+    def follow(self, saved: Any) -> None:
+        """Move the statistics towards those of a batch whose step was applied."""

@@ -9,9 +9,17 @@ from typing import Any, ClassVar
 import numpy as np
 
 from . import rng
+from .conv import Conv1D, Conv2D
 from .dense import Activation, Dense
 from .embedding import Embedding, EmbeddingBag
+from .images import ZeroPadding2D
 from .layer import Array, Gradients, Layer, Run, Shape
+from .pooling import (
+    AveragePooling2D,
+    GlobalAveragePooling2D,
+    GlobalMaxPooling2D,
+    MaxPooling2D,
+)
 
 
 class Input(Layer):
@@ -245,4 +253,11 @@ LAYERS: dict[str, type[Layer]] = {
     "dropout": Dropout,
     "gaussian_noise": GaussianNoise,
     "activity_regularization": ActivityRegularization,
+    "conv2d": Conv2D,
+    "conv1d": Conv1D,
+    "max_pooling2d": MaxPooling2D,
+    "average_pooling2d": AveragePooling2D,
+    "global_max_pooling2d": GlobalMaxPooling2D,
+    "global_average_pooling2d": GlobalAveragePooling2D,
+    "zero_padding2d": ZeroPadding2D,
 }

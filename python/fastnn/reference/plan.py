@@ -11,8 +11,27 @@ from ..graph import Node
 from .layer import Layer, Shape
 from .layers import LAYERS, Input
 
+DTYPES = ("float32", "float64")
+CONVOLUTIONS = ("auto", "direct", "winograd")
+PRECISIONS = ("float32", "bf16")
 
-def plan(nodes: Sequence[Node], dtype: np.dtype[Any]) -> tuple[list[Layer], list[Shape]]:
+
+def check_options(dtype: str, convolution: str, precision: str) -> None:
+    """Refuse options of an engine that do not exist, or not together."""
+    if dtype not in DTYPES:
+        raise ValueError(f"dtype: expected {' or '.join(DTYPES)}, got {dtype}")
+    if convolution not in CONVOLUTIONS:
+        expected = f"one of {', '.join(CONVOLUTIONS)}"
+        raise ValueError(f"convolution: expected {expected}, got {convolution}")
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision: expected {' or '.join(PRECISIONS)}, got {precision}")
+    if precision == "bf16" and dtype != "float32":
+        raise ValueError(f"precision: expected float32 for dtype {dtype}, got {precision}")
+
+
+def plan(
+    nodes: Sequence[Node], dtype: np.dtype[Any], precision: str = "float32"
+) -> tuple[list[Layer], list[Shape]]:
     """Layers and row shapes of a graph; a bad graph is refused."""
     kinds = ", ".join(LAYERS)
     layers: list[Layer] = []
@@ -20,7 +39,7 @@ def plan(nodes: Sequence[Node], dtype: np.dtype[Any]) -> tuple[list[Layer], list
     for position, node in enumerate(nodes):
         if node.kind not in LAYERS:
             raise ValueError(f"{node.name}: expected a layer of kind {kinds}, got {node.kind}")
-        layer = LAYERS[node.kind](node, position, dtype)
+        layer = LAYERS[node.kind](node, position, dtype, precision)
         for i in node.inputs:
             layer.check(0 <= i < position, "inputs among earlier nodes", f"position {i}")
         taken = any(node.name == other.node.name for other in layers)

@@ -158,6 +158,16 @@ def update(
         proximal_l1(w, step_size * l1)
 
 
+def add_l2(gradient: Gradient, w: Array, l2: float) -> Gradient:
+    """Gradient with that of l2 sum w^2 added, on touched rows if it has only those.
+
+    The values are always a fresh array, as clipping works in place.
+    """
+    if isinstance(gradient, RowGradient):
+        return RowGradient(gradient.rows, gradient.values + 2 * l2 * w[gradient.rows])
+    return gradient + 2 * l2 * w
+
+
 def _values(gradient: Gradient) -> Array:
     return gradient.values if isinstance(gradient, RowGradient) else gradient
 
