@@ -287,6 +287,13 @@ void regularize(const std::string& isa, const py::array& w, double l2, double cl
   });
 }
 
+// The operations done, and the sum of the chains.
+std::pair<double, float> multiply_adds(const std::string& isa, int64_t rounds) {
+  float sum = 0.0F;
+  const double operations = table<float>(isa).multiply_adds(rounds, &sum);
+  return {operations, sum};
+}
+
 }  // namespace
 
 void bind_kernels(py::module_& m) {
@@ -323,6 +330,7 @@ void bind_kernels(py::module_& m) {
         py::arg("slots"), py::arg("g"), py::arg("stream") = false);
   k.def("regularize", &regularize, isa, py::arg("w"), py::arg("l2"), py::arg("clip_value"),
         py::arg("g"));
+  k.def("multiply_adds", &multiply_adds, isa, py::arg("rounds"));
   bind_row_kernels(m, k);
 }
 

@@ -282,6 +282,11 @@ struct Kernels {
   // may be null together.
   void (*activity_penalty)(Index m, Index n, const T* x, T l1, T l2, const T* weights, T scale,
                            T* penalties, const T* dy, T* dx);
+
+  // --- the machine's limit, for benches --------------------------------------------------------
+  // `rounds` multiply-adds in every lane of most registers, and nothing else. Returns how many
+  // operations that was, two each; sum is there so that none can be left out.
+  double (*multiply_adds)(Index rounds, T* sum);
 };
 
 // --- dispatch ----------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ static void fill(Kernels<T>& table) {
   add_pooling(table);
   add_normalization(table);
   add_images(table);
+  add_limits(table);
 }
 
 void fill_tables(Kernels<float>& single, Kernels<double>& twice) {

@@ -33,6 +33,8 @@ template <class T>
 void add_normalization(Kernels<T>& table);
 template <class T>
 void add_images(Kernels<T>& table);
+template <class T>
+void add_limits(Kernels<T>& table);
 
 // Fills both tables of this instruction set.
 void fill_tables(Kernels<float>& single, Kernels<double>& twice);

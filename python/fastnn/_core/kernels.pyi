@@ -35,6 +35,7 @@ __all__: list[str] = [
     "move_images",
     "move_images_backward",
     "multiply",
+    "multiply_adds",
     "random_normal",
     "random_uniform",
     "regularize",
@@ -202,6 +203,9 @@ def move_images_backward(
     first: typing.SupportsInt | typing.SupportsIndex = 0,
 ) -> numpy.ndarray: ...
 def multiply(isa: str, a: numpy.ndarray, b: numpy.ndarray, out: numpy.ndarray) -> None: ...
+def multiply_adds(
+    isa: str, rounds: typing.SupportsInt | typing.SupportsIndex
+) -> tuple[float, float]: ...
 def random_normal(
     isa: str,
     seed: typing.SupportsInt | typing.SupportsIndex,
