@@ -16,6 +16,21 @@ from fastnn.graph import Spec
 from tests.graphs import ELEMENTWISE, VOCABULARY, Graph, Layer
 from tests.image_cases import IMAGE_LAYERS, image_nets
 
+__all__ = [
+    "CASES",
+    "ELEMENTWISE",
+    "LAYERS",
+    "OPTIMIZERS",
+    "VOCABULARY",
+    "Graph",
+    "Layer",
+    "compiled",
+    "data",
+    "single",
+    "skip_unknown",
+    "train",
+]
+
 
 def _bag(name, mode, shapes, **config):
     table = {"input_dim": VOCABULARY, "output_dim": 3, "mode": mode}
@@ -311,8 +326,13 @@ def compiled(engine_class, case, dtype="float64", seed=3):
     engine = engine_class(case.nodes, case.outputs, dtype)
     random = np.random.default_rng(seed)
     for name, shape in engine.parameters():
-        scale = 1 / math.sqrt(shape[0]) if len(shape) > 1 and shape[0] != VOCABULARY else 0.5
-        engine.set(name, (random.normal(size=shape) * scale).astype(dtype))
+        scale = 0.5
+        if len(shape) > 1 and shape[0] != VOCABULARY:
+            scale = 1 / math.sqrt(math.prod(shape[:-1]))
+        values = random.normal(size=shape) * scale
+        if name.endswith("moving_variance"):
+            values = 0.5 + np.abs(values)
+        engine.set(name, values.astype(dtype))
     engine.compile(case.losses, case.loss_weights, case.optimizer, case.metrics)
     return engine
 

@@ -91,7 +91,156 @@ BORDERS = [
     Layer("zero padding of none", "zero_padding2d", ((2, 3, 1),), {"padding": (0, 0, 0, 0)}),
 ]
 
-IMAGE_LAYERS = [*CONVOLUTIONS, *POOLINGS, *BORDERS]
+
+def _normal(kind, name, shape, **config):
+    return Layer(f"{kind.replace('_', ' ')} {name}", kind, (shape,), config)
+
+
+NORMALIZATIONS = [
+    *(
+        _normal(kind, name, shape, **config)
+        for kind in ("batch_normalization", "layer_normalization")
+        for name, shape, config in (
+            ("of a row", (7,), {}),
+            ("of an image", (3, 5, 6), {}),
+            ("of an image of 19 channels", (4, 3, 19), {"epsilon": 1e-5}),
+            ("of rank 2", (4, 3), {}),
+            ("without center", (5,), {"center": 0}),
+            ("without scale", (2, 2, 3), {"scale": 0}),
+            ("of numbers alone", (5,), {"center": 0, "scale": 0}),
+            ("frozen", (2, 2, 3), {"trainable": 0, "gamma_l2": 0.1}),
+            ("with penalties", (6,), {"gamma_l1": 0.01, "gamma_l2": 0.1, "beta_l2": 0.2}),
+        )
+    ),
+    _normal("batch_normalization", "in haste", (4,), momentum=0.5),
+    _normal("batch_normalization", "of one channel", (3, 4, 1), momentum=0.9),
+]
+
+MOVES = [
+    Layer("spatial dropout", "spatial_dropout2d", ((3, 2, 7),), {"rate": 0.4}),
+    Layer("spatial dropout of none", "spatial_dropout2d", ((2, 2, 3),), {"rate": 0.0}),
+    Layer("spatial dropout of all", "spatial_dropout2d", ((2, 3, 3),), {"rate": 1.0}),
+    *(
+        Layer(f"random flip {mode}", "random_flip", ((3, 4, 2),), {"mode": mode})
+        for mode in ("horizontal", "vertical", "both")
+    ),
+    *(
+        Layer(
+            f"random translation {fill} by {rows} and {columns}",
+            "random_translation",
+            ((4, 5, 2),),
+            {"height": rows, "width": columns, "fill": fill},
+        )
+        for fill in ("constant", "nearest")
+        for rows, columns in ((1, 2), (0, 3), (6, 0))
+    ),
+    Layer("random crop", "random_crop", ((6, 5, 3),), {"height": 3, "width": 4}),
+    Layer("random crop of everything", "random_crop", ((3, 4, 1),), {"height": 3, "width": 4}),
+]
+
+IMAGE_LAYERS = [*CONVOLUTIONS, *POOLINGS, *BORDERS, *NORMALIZATIONS, *MOVES]
+
+_IMAGE, _SEQUENCE, _ROW = (5, 5, 6), (5, 3), (4,)
+_CONV = {"filters": 8, "kernel_size": (3, 3)}
+_CONV1D = {"filters": 8, "kernel_size": (3,)}
+
+# kind, row shape of the input, settings, and what every engine says after the node's name.
+BAD_IMAGE_NODES = [
+    *(
+        (kind, _ROW, config, "expected images of shape (h, w, channels), got shape (4,)")
+        for kind, config in (
+            ("conv2d", _CONV),
+            ("max_pooling2d", {"pool_size": (2, 2)}),
+            ("average_pooling2d", {"pool_size": (2, 2)}),
+            ("global_max_pooling2d", {}),
+            ("global_average_pooling2d", {}),
+            ("zero_padding2d", {"padding": (1, 1, 1, 1)}),
+            ("spatial_dropout2d", {"rate": 0.5}),
+            ("random_flip", {"mode": "both"}),
+            ("random_translation", {"height": 1, "width": 1}),
+            ("random_crop", {"height": 1, "width": 1}),
+        )
+    ),
+    *(
+        ("conv2d", _IMAGE, {**_CONV, **config}, f"expected {message}")
+        for config, message in (
+            ({"kernel_size": (7, 7)}, "a window of at most (5, 5), got (7, 7)"),
+            ({"dilation_rate": (1, 3)}, "a window of at most (5, 5), got (3, 7)"),
+            (
+                {"kernel_size": (3, 9), "padding": (0, 0, 1, 2)},
+                "a window of at most (5, 8), got (3, 9)",
+            ),
+            ({"groups": 4}, "groups to divide 6 channels and 8 filters, got 4"),
+            ({"groups": 3}, "groups to divide 6 channels and 8 filters, got 3"),
+            ({"kernel_size": (3,)}, "kernel_size of 2 whole numbers in [1, 2**31), got (3,)"),
+            ({"strides": (1, 0)}, "strides of 2 whole numbers in [1, 2**31), got (1, 0)"),
+            ({"padding": (1, 1)}, "padding of 4 whole numbers in [0, 2**31), got (1, 1)"),
+            ({"padding": "full"}, "padding to be valid, same or 4 numbers, got full"),
+        )
+    ),
+    *(
+        ("conv1d", shape, {**_CONV1D, **config}, f"expected {message}")
+        for shape, config, message in (
+            (_IMAGE, {}, "sequences of shape (length, channels), got shape (5, 5, 6)"),
+            (_SEQUENCE, {"kernel_size": (6,)}, "a window of at most (5,), got (6,)"),
+            (_SEQUENCE, {"groups": 2}, "groups to divide 3 channels and 8 filters, got 2"),
+            (
+                _SEQUENCE,
+                {"dilation_rate": (0,)},
+                "dilation_rate of 1 whole number in [1, 2**31), got (0,)",
+            ),
+            (_SEQUENCE, {"padding": "full"}, "padding to be valid, same or 2 numbers, got full"),
+        )
+    ),
+    *(
+        (kind, _IMAGE, config, f"expected {message}")
+        for kind in ("max_pooling2d", "average_pooling2d")
+        for config, message in (
+            ({"pool_size": (2, 6)}, "a window of at most (5, 5), got (2, 6)"),
+            (
+                {"pool_size": (2, 2), "padding": (2, 0, 0, 0)},
+                "padding below the window (2, 2), got (2, 0, 0, 0)",
+            ),
+            (
+                {"pool_size": (3, 1), "padding": (2, 2, 0, 1)},
+                "padding below the window (3, 1), got (2, 2, 0, 1)",
+            ),
+            ({"pool_size": (0, 2)}, "pool_size of 2 whole numbers in [1, 2**31), got (0, 2)"),
+        )
+    ),
+    *(
+        (kind, shape, config, f"expected {message}")
+        for kind, shape, config, message in (
+            (
+                "random_crop",
+                (8, 8, 3),
+                {"height": 9, "width": 4},
+                "a crop of at most (8, 8), got (9, 4)",
+            ),
+            (
+                "zero_padding2d",
+                _IMAGE,
+                {"padding": (0, 0, 0, -1)},
+                "padding of 4 whole numbers in [0, 2**31), got (0, 0, 0, -1)",
+            ),
+            (
+                "random_flip",
+                _IMAGE,
+                {"mode": "none"},
+                "mode to be one of horizontal, vertical, both, got none",
+            ),
+            (
+                "random_translation",
+                _IMAGE,
+                {"fill": "wrap"},
+                "fill to be one of constant, nearest, got wrap",
+            ),
+            ("batch_normalization", _ROW, {"momentum": 1.5}, "momentum in [0, 1], got 1.5"),
+            ("batch_normalization", (), {}, "an input with a last axis, got shape ()"),
+            ("layer_normalization", (), {}, "an input with a last axis, got shape ()"),
+        )
+    ),
+]
 
 _CATEGORICAL = "categorical_crossentropy"
 _ADAM = Spec("adam", {"beta_1": 0.9, "beta_2": 0.99, "epsilon": 1e-3})
@@ -146,3 +295,39 @@ def image_nets():
     clipped = Spec("sgd", {"global_clipnorm": 0.1})
     yield graph.case("images: a frozen convolution, a loss at the last one", [y],
                      ["binary_crossentropy"], metrics=accuracy, optimizer=clipped)  # fmt: skip
+
+    graph = Graph()
+    h = graph.floats(9, 8, 2)
+    for filters, strides in ((16, (1, 1)), (17, (2, 2)), (18, (1, 1))):
+        h = graph.add("conv2d", h, filters=filters, kernel_size=(3, 3), use_bias=0,
+                      strides=strides, **_SAME)  # fmt: skip
+        h = graph.add("batch_normalization", h, momentum=0.9, gamma_l2=1e-3)
+        h = graph.add("activation", h, activation="relu")
+    h = graph.add("dropout", graph.add("global_average_pooling2d", h), rate=0.2)
+    yield graph.case("images: conv, batch normalization, activation", [_classes(graph, h)],
+                     [_CATEGORICAL], metrics=accuracy, rate=0.02, weighted=True)  # fmt: skip
+
+    graph = Graph()
+    x = graph.add("zero_padding2d", graph.floats(7, 6, 3), padding=(1, 0, 1, 2))
+    x = graph.add("random_crop", graph.add("random_flip", x, mode="both"), height=7, width=8)
+    x = graph.add("random_translation", x, height=2, width=1, fill="nearest")
+    h = graph.add("conv2d", x, filters=5, kernel_size=(3, 3), activation="leaky_relu")
+    h = graph.add("spatial_dropout2d", graph.add("max_pooling2d", h, pool_size=(2, 2)), rate=0.3)
+    y = graph.add("dense", graph.add("flatten", h), units=2)
+    yield graph.case("images: moved at random", [y], optimizer=_ADAM, rate=0.01)
+
+    graph = Graph()
+    h = graph.add("dense", graph.floats(6), units=9, use_bias=0)
+    h = graph.add("activation", graph.add("batch_normalization", h), activation="tanh")
+    h = graph.add("layer_normalization", graph.add("dense", h, units=7), epsilon=1e-5)
+    h = graph.add("batch_normalization", h, trainable=0)
+    y = graph.add("dense", h, units=1, activation="sigmoid")
+    yield graph.case("normalizations after dense layers", [y], ["binary_crossentropy"],
+                     metrics=accuracy, optimizer=_ADAM, rate=0.01, weighted=True)  # fmt: skip
+
+    graph = Graph()
+    h = graph.add("batch_normalization", graph.floats(10, 3), momentum=0.8)
+    h = graph.add("conv1d", h, filters=6, kernel_size=(3,), groups=3, activation="softplus")
+    h = graph.add("layer_normalization", graph.add("batch_normalization", h))
+    y = graph.add("dense", graph.add("flatten", h), units=2)
+    yield graph.case("sequences: normalized", [y], rate=0.02)

@@ -14,10 +14,15 @@ from fastnn.reference.plan import plan
 from fastnn.reference.update import OPTIMIZERS
 
 from tests import cases, tolerance
+from tests.image_cases import BAD_IMAGE_NODES
 from tests.reference.differences import numeric_gradient, spread
 
 DESIGN = (Path(__file__).parents[2] / "docs" / "design.md").read_text()
 N_ROWS = 5
+NOISE = (
+    *("dropout", "gaussian_noise", "spatial_dropout2d"),
+    *("random_flip", "random_translation"),
+)
 
 
 def prepared(row, random):
@@ -26,6 +31,8 @@ def prepared(row, random):
     layer = layers[-1]
     for name, w in layer.parameters.items():
         layer.parameters[name] = random.normal(size=w.shape)
+        if name == "moving_variance":
+            layer.parameters[name] = random.uniform(0.5, 2, w.shape)
     inputs = []
     for i, shape in zip(layer.node.inputs, row.shapes, strict=True):
         size = (N_ROWS, *layers[i].shape)
@@ -42,7 +49,7 @@ def test_backward_equals_central_differences(row, random):
     """The slope of sum(y * dy), and of the row penalty where there is one, in training mode."""
     layer, inputs = prepared(row, random)
     shares = random.uniform(0.5, 1, N_ROWS)
-    run = Run(N_ROWS, True, 7, 3, shares)
+    run = Run(N_ROWS, True, 7, 3, shares, batch_statistics=True)
     y, saved = layer.forward(inputs, run)
     assert y.shape == (N_ROWS, *layer.shape)
     dy = random.normal(size=y.shape)
@@ -58,9 +65,9 @@ def test_backward_equals_central_differences(row, random):
             assert_slopes(value, x, got)
         else:
             assert got is None
-    assert sorted(found) == sorted(layer.parameters)
-    for name, w in layer.parameters.items():
-        got = found[name]
+    assert sorted(found) == sorted({*layer.parameters} - {*layer.statistics})
+    for name, got in found.items():
+        w = layer.parameters[name]
         got = got.to_dense(len(w)) if isinstance(got, RowGradient) else got
         assert_slopes(value, w, got)
 
@@ -70,8 +77,8 @@ def assert_slopes(value, x, got):
     assert got.shape == x.shape
     places = spread(x)
     expected = numeric_gradient(value, x, places)
-    picked = [[array[place] for place in places] for array in (got, expected)]
-    assert tolerance.close(*picked, tolerance.DIFFERENCES)
+    found, wanted = ([array[place] for place in places] for array in (got, expected))
+    assert tolerance.close(found, wanted, tolerance.DIFFERENCES)
 
 
 def column(section):
@@ -130,7 +137,14 @@ def test_dropout_follows_the_counter_of_the_design():
 
 def test_noise_acts_in_training_alone(random):
     for row in cases.LAYERS:
-        if row.kind in ("dropout", "gaussian_noise"):
+        if row.kind in NOISE:
             layer, inputs = prepared(row, random)
             y, _ = layer.forward(inputs, Run(N_ROWS))
             assert np.array_equal(y, inputs[0])
+
+
+@pytest.mark.parametrize(("kind", "shape", "config", "message"), BAD_IMAGE_NODES)
+def test_a_bad_image_node_is_refused(kind, shape, config, message):
+    nodes = [Node("input", "x", (), {"shape": shape}), Node(kind, "name of it", (0,), config)]
+    with pytest.raises(ValueError, match=f"^{re.escape(f'name of it: {message}')}$"):
+        plan(nodes, np.dtype("float64"))

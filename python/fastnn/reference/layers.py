@@ -12,8 +12,9 @@ from . import rng
 from .conv import Conv1D, Conv2D
 from .dense import Activation, Dense
 from .embedding import Embedding, EmbeddingBag
-from .images import ZeroPadding2D
+from .images import RandomCrop, RandomFlip, RandomTranslation, SpatialDropout2D, ZeroPadding2D
 from .layer import Array, Gradients, Layer, Run, Shape
+from .normalization import BatchNormalization, LayerNormalization
 from .pooling import (
     AveragePooling2D,
     GlobalAveragePooling2D,
@@ -260,4 +261,10 @@ LAYERS: dict[str, type[Layer]] = {
     "global_max_pooling2d": GlobalMaxPooling2D,
     "global_average_pooling2d": GlobalAveragePooling2D,
     "zero_padding2d": ZeroPadding2D,
+    "batch_normalization": BatchNormalization,
+    "layer_normalization": LayerNormalization,
+    "spatial_dropout2d": SpatialDropout2D,
+    "random_flip": RandomFlip,
+    "random_translation": RandomTranslation,
+    "random_crop": RandomCrop,
 }

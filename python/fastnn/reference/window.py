@@ -91,10 +91,12 @@ class Windowed(Layer):
         return shape
 
     def check_numbers(self, name: str, length: int, low: int) -> tuple[int, ...]:
-        """Refuse a setting that is no tuple of ``length`` numbers of at least ``low``."""
+        """Refuse a setting that is no tuple of ``length`` numbers from ``low`` on."""
         value = self.config[name]
-        ok = isinstance(value, tuple | list) and len(value) == length and min(value) >= low
-        self.check(ok, f"{name} of length {length} and at least {low}", value)
+        ok = isinstance(value, tuple) and len(value) == length
+        ok = ok and all(isinstance(n, int) and low <= n < 2**31 for n in value)
+        word = "number" if length == 1 else "numbers"
+        self.check(ok, f"{name} of {length} whole {word} in [{low}, 2**31)", value)
         return tuple(int(n) for n in value)
 
     def border(
@@ -105,7 +107,8 @@ class Windowed(Layer):
         if not isinstance(padding, str):
             flat = self.check_numbers("padding", 2 * self.n_axes, 0)
             return list(zip(flat[::2], flat[1::2], strict=True))
-        self.check_word("padding", ("valid", "same"))
+        expected = f"padding to be valid, same or {2 * self.n_axes} numbers"
+        self.check(padding in ("valid", "same"), expected, padding)
         if padding == "valid":
             return [(0, 0)] * self.n_axes
         return [same_border(*each) for each in zip(sizes, extents, strides, strict=True)]
