@@ -1,6 +1,6 @@
 """The graph an engine takes: nodes in the order of evaluation, and specs of losses and optimizers.
 
-A description (layers.py) is lowered to nodes by `lower`; `docs/design.md` lists every kind.
+A description (layers/) is lowered to nodes by `lower`; `docs/design.md` lists every kind.
 """
 
 from __future__ import annotations
@@ -55,6 +55,8 @@ class Layer(Description):
     name: str | None = None
 
     arity: ClassVar[tuple[int, float]] = (1, 1)
+    rank: ClassVar[int | None] = None
+    """How many axes a row has that this layer takes; None if it takes any."""
 
     def __post_init__(self) -> None:
         check.name("name", self.name)
@@ -94,6 +96,10 @@ class Layer(Description):
     def penalties(self) -> dict[str, tuple[float, float]]:
         """Return the factors (l1, l2) of each parameter that has some, by name."""
         return {}
+
+    def fixed(self) -> tuple[str, ...]:
+        """Return the parameters that no optimizer touches, by name."""
+        return ()
 
     def ids_below(self) -> int | None:
         """Return the exclusive upper bound of the ids this layer takes, None if it takes none."""

@@ -180,5 +180,9 @@ def _normal(shape: tuple[int, ...], normal: Draw, stddev: float) -> Floats:
 
 
 def _fans(shape: tuple[int, ...]) -> tuple[int, int]:
-    """Return the inputs and the outputs of a kernel (k, units); a vector counts as both."""
-    return shape[0], shape[-1]
+    """Return the inputs and the outputs of a kernel (.., k, units); a vector counts as both.
+
+    The leading axes are the window of a convolution: each of its pixels is an input and an output.
+    """
+    window = math.prod(shape[:-2])
+    return window * shape[-2:][0], window * shape[-1]

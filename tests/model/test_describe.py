@@ -171,7 +171,7 @@ def test_a_description_prints_what_differs_from_the_defaults():
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"type": "Convolution"}, "type: expected one of Layer, InputLayer, Dense"),
+        ({"type": "Convolution"}, "type: expected one of Layer, InputLayer, Conv2D"),
         ({"type": "Dense"}, "config: "),
         ({"type": "Dense", "units": 2, "dropout": 1}, "config: expected settings of Dense"),
         ({"type": "Adam"}, "type: expected one of Layer"),
