@@ -16,7 +16,7 @@ from fastnn.callbacks import Callback, History
 from fastnn.data import Examples
 from fastnn.goal import Goal
 from fastnn.graph import Layer, Value
-from fastnn.network import Network
+from fastnn.network import Network, Setup
 from fastnn.optimizers import Optimizer
 from fastnn.schedules import Schedule
 from fastnn.training import Pace
@@ -44,6 +44,12 @@ class Model:
     seed : int, optional
         In [0, 2**64). Fixes the initial weights, the order of examples, dropout and noise; drawn
         from the system when left out.
+    convolution : {"auto", "direct", "winograd"}
+        How the core computes convolutions: "winograd" takes a quarter of the multiplications where
+        it can (3 by 3, stride 1, float32) and rounds a little more, "auto" takes the faster.
+    precision : {"float32", "bf16"}
+        "bf16" rounds both factors of the products in dense layers and convolutions to bfloat16 (8
+        bits of mantissa) and sums in float32: faster, weights stay float32. For dtype float32.
 
     Notes
     -----
@@ -71,17 +77,16 @@ class Model:
         backend: str = "core",
         dtype: str = "float32",
         seed: int | None = None,
+        convolution: str = "auto",
+        precision: str = "float32",
     ) -> None:
-        self.configure(name, backend, dtype, seed)
+        self.configure(name, Setup(backend, dtype, seed, convolution, precision))
         self._build(_values("inputs", inputs), _values("outputs", outputs))
 
-    def configure(self, name: str | None, backend: str, dtype: str, seed: int | None) -> None:
-        """Check and keep the settings; part of making a model."""
+    def configure(self, name: str | None, setup: Setup) -> None:
+        """Keep the settings; part of making a model."""
         self.name = check.name("name", name) or type(self).__name__.lower()
-        self.backend = check.choice("backend", backend, ("core", "numpy"))
-        self.dtype = check.choice("dtype", dtype, ("float32", "float64"))
-        drawn = int.from_bytes(os.urandom(8), "little") if seed is None else seed
-        self.seed = check.integer("seed", drawn, 0, 2**64 - 1)
+        self.setup = setup
         self.goal: Goal | None = None
         self.progress = training.Progress()
         self.history = History()
@@ -96,7 +101,7 @@ class Model:
         outputs: Sequence[Value],
         weights: Mapping[str, Array] | None = None,
     ) -> None:
-        network = Network(inputs, outputs, self.backend, self.dtype, self.seed, weights)
+        network = Network(inputs, outputs, self.setup, weights)
         if self.goal is not None:
             self.goal.compile(network.engine)
         self._network = network
@@ -106,6 +111,22 @@ class Model:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r} with {len(self.layers)} layers>"
+
+    @property
+    def backend(self) -> str:
+        """The engine: "core" or "numpy"."""
+        return self.setup.backend
+
+    @property
+    def dtype(self) -> str:
+        """Of weights and of all computing."""
+        return self.setup.dtype
+
+    @property
+    def seed(self) -> int:
+        """What fixes the initial weights and all chance in training."""
+        assert self.setup.seed is not None
+        return self.setup.seed
 
     @property
     def network(self) -> Network:

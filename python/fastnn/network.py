@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import math
+import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -13,8 +14,37 @@ from numpy.typing import NDArray
 from fastnn import check, data, graph
 from fastnn.data import InputSpec
 from fastnn.graph import InputLayer, Value
+from fastnn.sizes import check_sizes
 
 Array = NDArray[Any]
+
+
+CHOICES = {
+    "backend": ("core", "numpy"),
+    "dtype": ("float32", "float64"),
+    "convolution": ("auto", "direct", "winograd"),
+    "precision": ("float32", "bf16"),
+}
+
+
+@dataclass(frozen=True)
+class Setup:
+    """The engine of a network, its way with numbers, and the seed; drawn when left out."""
+
+    backend: str = "core"
+    dtype: str = "float32"
+    seed: int | None = None
+    convolution: str = "auto"
+    precision: str = "float32"
+
+    def __post_init__(self) -> None:
+        for name, words in CHOICES.items():
+            check.choice(name, getattr(self, name), words)
+        if self.dtype != "float32" and self.precision != "float32":
+            expected = f"'float32' for dtype {self.dtype}"
+            raise check.wrong_value("precision", expected, repr(self.precision))
+        seed = int.from_bytes(os.urandom(8), "little") if self.seed is None else self.seed
+        object.__setattr__(self, "seed", check.integer("seed", seed, 0, 2**64 - 1))
 
 
 class Network:
@@ -34,9 +64,7 @@ class Network:
         self,
         inputs: Sequence[Value],
         outputs: Sequence[Value],
-        backend: str,
-        dtype: str,
-        seed: int,
+        setup: Setup,
         weights: Mapping[str, Array] | None = None,
     ) -> None:
         for value in inputs:
@@ -46,10 +74,10 @@ class Network:
         self.values = graph.trace(inputs, outputs)
         nodes, positions = graph.lower(inputs, outputs)
         if weights is not None:
-            _check_sizes(nodes, weights)
-        make_engine, uniform, normal = _backend(backend)
-        self.engine = make_engine(nodes, positions, dtype)
-        self._dtype = dtype
+            check_sizes(nodes, weights)
+        make_engine, uniform, normal = _backend(setup.backend)
+        self.engine = make_engine(nodes, positions, setup.dtype, **_ways(setup))
+        self._dtype = setup.dtype
         shapes = [tuple(shape) for shape in self.engine.shapes()]
         self.row_shapes = {n.name.split("/")[0]: s for n, s in zip(nodes, shapes, strict=True)}
         self.input_specs = [
@@ -65,8 +93,8 @@ class Network:
         for stream, (name, shape) in enumerate(self.parameters()):
             owner, key = name.rsplit("/", 1)
             initializer = self.values[owner].layer.initializers()[key]
-            draws = partial(uniform, seed, stream), partial(normal, seed, stream)
-            self.engine.set(name, np.asarray(initializer.values(shape, *draws), dtype))
+            draws = partial(uniform, setup.seed, stream), partial(normal, setup.seed, stream)
+            self.engine.set(name, np.asarray(initializer.values(shape, *draws), setup.dtype))
 
     def parameters(self) -> list[tuple[str, tuple[int, ...]]]:
         """Return name and shape of every parameter."""
@@ -115,47 +143,12 @@ def _backend(name: str) -> tuple[Any, Any, Any]:
     return _core.Engine, _core.random_uniform, _core.random_normal
 
 
+def _ways(setup: Setup) -> dict[str, str]:
+    """Return how an engine is to compute, where that is not its default."""
+    names = ("convolution", "precision")
+    return {n: getattr(setup, n) for n in names if getattr(setup, n) != CHOICES[n][0]}
+
+
 def _vocabulary(node: graph.Node) -> int | None:
     bound = node.config.get("vocabulary")
     return bound if isinstance(bound, int) else None
-
-
-def _check_sizes(nodes: Sequence[graph.Node], weights: Mapping[str, Array]) -> None:
-    """Refuse nodes whose parameters are not of the weights' shapes, before memory is taken."""
-    shapes: list[tuple[int, ...]] = []
-    wanted: dict[str, tuple[int, ...]] = {}
-    for node in nodes:
-        sources = [shapes[i] for i in node.inputs]
-        shape, parameters = _sizes(node, sources)
-        shapes.append(shape)
-        wanted.update({f"{node.name}/{key}": size for key, size in parameters.items()})
-    if odd := sorted(set(wanted) ^ set(weights)):
-        raise check.wrong_value(
-            "weights", "the parameters of the graph", f"a difference in {odd[0]}"
-        )
-    for name, size in wanted.items():
-        if weights[name].shape != size:
-            raise check.wrong_value(f"weights[{name!r}]", f"shape {size}", weights[name].shape)
-
-
-def _sizes(
-    node: graph.Node, sources: Sequence[tuple[int, ...]]
-) -> tuple[tuple[int, ...], dict[str, tuple[int, ...]]]:
-    """Return the row shape and the shapes of the parameters of a node of docs/design.md."""
-    config: Mapping[str, Any] = node.config
-    first = sources[0] if sources else ()
-    if node.kind in {"input", "reshape"}:
-        return config["shape"], {}
-    if node.kind == "dense":
-        units = config["units"]
-        bias = {"bias": (units,)} if config["use_bias"] else {}
-        return (*first[:-1], units), {"kernel": (*first[-1:], units), **bias}
-    if node.kind in {"embedding", "embedding_bag"}:
-        table = config["input_dim"], config["output_dim"]
-        row = first if node.kind == "embedding" else ()
-        return (*row, table[1]), {"embeddings": table}
-    if node.kind == "dot":
-        return (*first[:-1], 1), {}
-    if node.kind == "concatenate":
-        return (*first[:-1], sum(shape[-1] for shape in sources)), {}
-    return ((math.prod(first),) if node.kind == "flatten" else first), {}

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fastnn import check, files
 from fastnn.goal import Goal
 from fastnn.graph import InputLayer, Layer, Value
-from fastnn.network import Network
+from fastnn.network import Network, Setup
 from fastnn.training import Progress
 
 __all__ = ["describe", "load", "rebuild", "restore"]
@@ -28,6 +28,8 @@ _DAMAGE = (
     *(KeyError, TypeError, AttributeError, IndexError),
     *(OverflowError, MemoryError, RecursionError),
 )
+# Settings that older files do not have.
+_LATER = ("convolution", "precision")
 Content = tuple[dict[str, Any], dict[str, Array]]
 
 
@@ -36,9 +38,7 @@ def describe(model: Model) -> Content:
     description: dict[str, Any] = {
         "class": model.kind,
         "name": model.name,
-        "backend": model.backend,
-        "dtype": model.dtype,
-        "seed": model.seed,
+        **asdict(model.setup),
         "graph": model.to_config(),
         "goal": None if model.goal is None else model.goal.to_config(),
         "progress": asdict(model.progress),
@@ -88,8 +88,10 @@ def restore(
 ) -> None:
     """Make `model`, which nothing has touched yet, what `describe` wrote."""
     try:
-        name, dtype, seed = (description[key] for key in ("name", "dtype", "seed"))
-        model.configure(name, backend or description["backend"], dtype, seed)
+        settings = {key: description[key] for key in ("backend", "dtype", "seed")}
+        settings |= {key: description[key] for key in _LATER if key in description}
+        settings["backend"] = backend or settings["backend"]
+        model.configure(description["name"], Setup(**settings))
         model.from_config(description["graph"], _part(arrays, "weights/"))
         if description["goal"] is not None:
             model.set_goal(Goal.from_config(description["goal"]))

@@ -11,7 +11,7 @@ from fastnn import check, data
 from fastnn.graph import Input, InputLayer, Layer, Value
 from fastnn.layers import Embedding
 from fastnn.model import Model
-from fastnn.network import Network
+from fastnn.network import Network, Setup
 
 __all__ = ["Sequential"]
 
@@ -28,7 +28,7 @@ class Sequential(Model):
         front takes ids.
     input_shape : int or tuple of int, optional
         Shape of one row; taken from the first data when left out.
-    name, backend, dtype, seed
+    name, backend, dtype, seed, convolution, precision
         As in `Model`.
 
     Examples
@@ -51,8 +51,10 @@ class Sequential(Model):
         backend: str = "core",
         dtype: str = "float32",
         seed: int | None = None,
+        convolution: str = "auto",
+        precision: str = "float32",
     ) -> None:
-        self.configure(name, backend, dtype, seed)
+        self.configure(name, Setup(backend, dtype, seed, convolution, precision))
         self._chain: list[Layer] = []
         self._source: Value | None = None
         for layer in layers:
