@@ -61,7 +61,7 @@ def convert_inputs(
     arrays = []
     for label, value, spec in _parts(argument, given, specs):
         if spec.vocabulary is None:
-            arrays.append(convert_floats(label, value, spec.shape, dtype))
+            arrays.append(convert_numbers(label, value, spec.shape, dtype))
         else:
             arrays.append(convert_ids(label, value, spec.shape, spec.vocabulary))
     _same_length(argument, arrays, specs)
@@ -102,11 +102,26 @@ def convert_weights(argument: str, given: Any, n: int, dtype: str) -> Array | No
     return weights
 
 
+def convert_numbers(argument: str, given: Any, shape: tuple[int, ...], dtype: str) -> Array:
+    """Return rows of an input: bytes stay bytes, engines convert a batch of them at a time."""
+    if _is_ready(given, shape, dtype):
+        return given  # type: ignore[no-any-return]
+    array, columns = native(argument, given)
+    if array.dtype == np.uint8:
+        return np.require(_with_shape(argument, array, shape), requirements=["C", "A"])
+    return _floats(argument, array, columns, shape, dtype)
+
+
 def convert_floats(argument: str, given: Any, shape: tuple[int, ...], dtype: str) -> Array:
     """Return finite numbers as rows of `shape`; (n,) will do for rows of one number."""
     if _is_ready(given, shape, dtype):
         return given  # type: ignore[no-any-return]
-    array, columns = native(argument, given)
+    return _floats(argument, *native(argument, given), shape, dtype)
+
+
+def _floats(
+    argument: str, array: Array, columns: list[str] | None, shape: tuple[int, ...], dtype: str
+) -> Array:
     if array.dtype.kind == "c":
         raise check.wrong_type(argument, "real numbers", got=f"dtype {array.dtype}")
     array = _objects_to_floats(argument, array, columns)
@@ -235,9 +250,11 @@ def _same_length(argument: str, arrays: Sequence[Array], specs: Sequence[InputSp
 
 
 def _with_shape(argument: str, array: Array, shape: tuple[int, ...]) -> Array:
-    """Return `array` as (n, *shape); axes of one element may be missing or too many."""
+    """Return `array` as (n, *shape); the last axis of one may be missing, one number have any."""
     if array.shape[1:] == shape:
         return array
+    if (*array.shape[1:], 1) == shape:
+        return array[..., np.newaxis]
     if math.prod(shape) == math.prod(array.shape[1:]) == 1:
         return array.reshape(len(array), *shape)
     wanted = f"shape ({', '.join(['n', *map(str, shape)])}{',' if not shape else ''})"

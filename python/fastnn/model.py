@@ -227,8 +227,9 @@ class Model:
         Parameters
         ----------
         x : array-like, or a list or dict of them
-            One per input: (n, ...) numbers, or ids of an integer dtype. Tables of pandas, polars
-            and pyarrow will do.
+            One per input: (n, ...) numbers, or ids of an integer dtype. Numbers of uint8 (images)
+            are used as they are, without a copy of floats; images of one channel may be (n, h, w).
+            Tables of pandas, polars and pyarrow will do.
         y : array-like, or a list or dict of them
             One per output: numbers shaped as the output, or integer labels (n,) for
             `CategoricalCrossentropy`.

@@ -9,13 +9,16 @@ from numpy.typing import NDArray
 
 from fastnn import check, data
 from fastnn.graph import Input, InputLayer, Layer, Value
-from fastnn.layers import Embedding
+from fastnn.layers import Activation, Dropout, Embedding, GaussianNoise, Rescaling
 from fastnn.model import Model
 from fastnn.network import Network, Setup
 
 __all__ = ["Sequential"]
 
 Array = NDArray[Any]
+
+# Layers that leave it to the next one how many axes a row must have.
+_ANY_RANK = (Activation, Dropout, GaussianNoise, Rescaling)
 
 
 class Sequential(Model):
@@ -90,6 +93,13 @@ class Sequential(Model):
     def _takes_ids(self) -> bool:
         return bool(self._chain) and self._chain[0].ids_below() is not None
 
+    def _rank(self) -> int | None:
+        """Return how many axes a row must have, if the layers say so: 3 for images."""
+        for layer in self._chain:
+            if layer.rank is not None or not isinstance(layer, _ANY_RANK):
+                return layer.rank
+        return None
+
     def _finish(self, source: Value, weights: Mapping[str, Array] | None = None) -> None:
         if not self._chain:
             raise check.wrong_value("layers", "at least one layer", "none")
@@ -103,6 +113,8 @@ class Sequential(Model):
             return
         shape = data.native("x", x)[0].shape[1:]
         ids = self._takes_ids()
+        if len(shape) + 1 == self._rank():
+            shape = (*shape, 1)
         spec = data.InputSpec("input", shape, 2**31 - 1 if ids else None)
         data.convert_inputs("x", x, [spec], self.dtype)  # bad rows must not decide on a shape
         if not shape and not (ids and isinstance(self._chain[0], Embedding)):
