@@ -26,6 +26,7 @@ __all__ = [
     "Layer",
     "compiled",
     "data",
+    "prepare",
     "single",
     "skip_unknown",
     "train",
@@ -323,7 +324,11 @@ def skip_unknown(engine_class, nodes):
 def compiled(engine_class, case, dtype="float64", seed=3):
     """Return an engine of a case, its parameters made from a seed, ready to train."""
     skip_unknown(engine_class, case.nodes)
-    engine = engine_class(case.nodes, case.outputs, dtype)
+    return prepare(engine_class(case.nodes, case.outputs, dtype), case, dtype, seed)
+
+
+def prepare(engine, case, dtype="float64", seed=3):
+    """Give an engine of a case parameters made from a seed, and compile it."""
     random = np.random.default_rng(seed)
     for name, shape in engine.parameters():
         scale = 0.5

@@ -5,7 +5,7 @@ import numpy as np
 H = 1e-6
 
 
-def spread(x, most=150):
+def spread(x, most=80):
     """Return places all over an array, every one of a small array."""
     return [np.unravel_index(i, x.shape) for i in range(0, x.size, 1 + x.size // most)]
 
