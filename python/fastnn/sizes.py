@@ -116,15 +116,15 @@ def _windows(node: Node, axes: Sequence[int], window: Shape) -> Shape:
     settings = zip(axes, window, config["strides"], dilation, sides, strict=True)
     found = tuple(places(*each) for each in settings)
     if min(found) < 1:
-        expected = f"an image of at least the window {window}"
-        raise check.wrong_value(node.name, expected, tuple(axes))
+        expected = f"a window inside rows of shape {tuple(axes)} with their padding"
+        raise check.wrong_value(node.name, expected, window)
     return found
 
 
 def _image(node: Node, row: Shape, rank: int) -> Shape:
     if len(row) != rank:
-        axes = "(length, channels)" if rank == 2 else "(rows, columns, channels)"
-        raise check.wrong_value(node.name, f"an input of shape {axes}", row)
+        what = "sequences of shape (length" if rank == 2 else "images of shape (h, w"
+        raise check.wrong_value(node.name, f"{what}, channels)", f"shape {row}")
     return row
 
 

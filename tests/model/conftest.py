@@ -66,3 +66,44 @@ def same(a, b):
     """Tell whether two models hold the same bits."""
     pairs = zip(a.get_weights(), b.get_weights(), strict=True)
     return all(np.array_equal(x, y) for x, y in pairs)
+
+
+@pytest.fixture
+def image_backend(backend):
+    """An engine that knows layers on images."""
+    if backend == "core":
+        from fastnn import _core
+
+        if not {"conv2d", "max_pooling2d", "batch_normalization"} <= {*_core.layer_kinds()}:
+            pytest.skip("the core has no layers on images yet")
+    return backend
+
+
+@pytest.fixture
+def pictures(random):
+    """Images (30, 9, 8, 2) of uint8, and labels of 3 classes."""
+    images = random.integers(0, 256, (30, 9, 8, 2), dtype=np.uint8)
+    return images, random.integers(0, 3, 30)
+
+
+@pytest.fixture
+def conv_net(image_backend):
+    """Return a maker of small compiled networks on images that know no shape yet."""
+
+    def make(**settings):
+        stack = [
+            layers.Rescaling(1 / 255),
+            layers.RandomTranslation(1, 1),
+            layers.Conv2D(4, 3, padding="same", use_bias=False),
+            layers.BatchNormalization(momentum=0.8),
+            layers.Activation("relu"),
+            layers.MaxPooling2D(),
+            layers.Conv2D(6, (3, 2), activation="gelu"),
+            layers.SpatialDropout2D(0.1),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(3, "softmax"),
+        ]
+        model = Sequential(stack, **{"backend": image_backend, "seed": 3, **settings})
+        return model.compile("adam", "categorical_crossentropy", metrics="accuracy")
+
+    return make

@@ -24,6 +24,9 @@ def places(
 
     A window reaches over e = (window - 1) * dilation + 1 pixels. "same" gives ceil(n / stride)
     places, another border floor((n + border - e) / stride) + 1.
+
+    >>> places(28, 3), places(28, 3, stride=2, padding="same"), places(28, 5, padding=(2, 2))
+    (26, 14, 28)
     """
     if padding == "same":
         return -(-n // stride)
