@@ -140,6 +140,11 @@ MOVES = [
 
 IMAGE_LAYERS = [*CONVOLUTIONS, *POOLINGS, *BORDERS, *NORMALIZATIONS, *MOVES]
 
+
+def _small(least, setting, got):
+    return f"an image of at least {least} for {setting}, got {got}"
+
+
 _IMAGE, _SEQUENCE, _ROW = (5, 5, 6), (5, 3), (4,)
 _CONV = {"filters": 8, "kernel_size": (3, 3)}
 _CONV1D = {"filters": 8, "kernel_size": (3,)}
@@ -147,7 +152,7 @@ _CONV1D = {"filters": 8, "kernel_size": (3,)}
 # kind, row shape of the input, settings, and what every engine says after the node's name.
 BAD_IMAGE_NODES = [
     *(
-        (kind, _ROW, config, "expected images of shape (h, w, channels), got shape (4,)")
+        (kind, _ROW, config, "expected an input of shape (rows, columns, channels), got (4,)")
         for kind, config in (
             ("conv2d", _CONV),
             ("max_pooling2d", {"pool_size": (2, 2)}),
@@ -164,11 +169,17 @@ BAD_IMAGE_NODES = [
     *(
         ("conv2d", _IMAGE, {**_CONV, **config}, f"expected {message}")
         for config, message in (
-            ({"kernel_size": (7, 7)}, "a window of at most (5, 5), got (7, 7)"),
-            ({"dilation_rate": (1, 3)}, "a window of at most (5, 5), got (3, 7)"),
+            (
+                {"kernel_size": (7, 7)},
+                _small("(7, 7)", "kernel_size (7, 7)", "(5, 5)"),
+            ),
+            (
+                {"dilation_rate": (1, 3)},
+                _small("(3, 7)", "kernel_size (3, 3)", "(5, 5)"),
+            ),
             (
                 {"kernel_size": (3, 9), "padding": (0, 0, 1, 2)},
-                "a window of at most (5, 8), got (3, 9)",
+                _small("(3, 9)", "kernel_size (3, 9)", "(5, 5), with its border (5, 8)"),
             ),
             ({"groups": 4}, "groups to divide 6 channels and 8 filters, got 4"),
             ({"groups": 3}, "groups to divide 6 channels and 8 filters, got 3"),
@@ -181,8 +192,12 @@ BAD_IMAGE_NODES = [
     *(
         ("conv1d", shape, {**_CONV1D, **config}, f"expected {message}")
         for shape, config, message in (
-            (_IMAGE, {}, "sequences of shape (length, channels), got shape (5, 5, 6)"),
-            (_SEQUENCE, {"kernel_size": (6,)}, "a window of at most (5,), got (6,)"),
+            (_IMAGE, {}, "an input of shape (length, channels), got (5, 5, 6)"),
+            (
+                _SEQUENCE,
+                {"kernel_size": (6,)},
+                _small("(6,)", "kernel_size (6,)", "(5,)"),
+            ),
             (_SEQUENCE, {"groups": 2}, "groups to divide 3 channels and 8 filters, got 2"),
             (
                 _SEQUENCE,
@@ -196,14 +211,14 @@ BAD_IMAGE_NODES = [
         (kind, _IMAGE, config, f"expected {message}")
         for kind in ("max_pooling2d", "average_pooling2d")
         for config, message in (
-            ({"pool_size": (2, 6)}, "a window of at most (5, 5), got (2, 6)"),
+            ({"pool_size": (2, 6)}, _small("(2, 6)", "pool_size (2, 6)", "(5, 5)")),
             (
                 {"pool_size": (2, 2), "padding": (2, 0, 0, 0)},
-                "padding below the window (2, 2), got (2, 0, 0, 0)",
+                "padding smaller than pool_size (2, 2), got 2 and 0",
             ),
             (
                 {"pool_size": (3, 1), "padding": (2, 2, 0, 1)},
-                "padding below the window (3, 1), got (2, 2, 0, 1)",
+                "padding smaller than pool_size (3, 1), got 0 and 1",
             ),
             ({"pool_size": (0, 2)}, "pool_size of 2 whole numbers in [1, 2**31), got (0, 2)"),
         )

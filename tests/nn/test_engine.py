@@ -1,11 +1,14 @@
 """What every engine does, over the reference and the core: one contract."""
 
+import re
+
 import numpy as np
 import pytest
 from fastnn.graph import Node, Spec
 from fastnn.reference.rng import epoch_order
 
 from tests import cases, tolerance
+from tests.image_cases import BAD_IMAGE_NODES
 
 CASES = {case.name: case for case in cases.CASES}
 
@@ -238,6 +241,14 @@ BAD_GRAPHS = [
 def test_a_bad_graph_is_refused(made, nodes, message):
     with pytest.raises(ValueError, match=message):
         made(nodes, [len(nodes) - 1], "float64")
+
+
+@pytest.mark.parametrize(("kind", "shape", "config", "message"), BAD_IMAGE_NODES)
+def test_a_bad_node_over_images_is_refused(made, kind, shape, config, message):
+    nodes = [node("input", "x", shape=shape), node(kind, "name of it", 0, **config)]
+    cases.skip_unknown(made, nodes)
+    with pytest.raises(ValueError, match=f"^{re.escape(f'name of it: {message}')}$"):
+        made(nodes, [1], "float64")
 
 
 def test_ids_cannot_be_an_output(made):

@@ -14,7 +14,6 @@ from fastnn.reference.plan import plan
 from fastnn.reference.update import OPTIMIZERS
 
 from tests import cases, tolerance
-from tests.image_cases import BAD_IMAGE_NODES
 from tests.reference.differences import numeric_gradient, spread
 
 DESIGN = (Path(__file__).parents[2] / "docs" / "design.md").read_text()
@@ -141,10 +140,3 @@ def test_noise_acts_in_training_alone(random):
             layer, inputs = prepared(row, random)
             y, _ = layer.forward(inputs, Run(N_ROWS))
             assert np.array_equal(y, inputs[0])
-
-
-@pytest.mark.parametrize(("kind", "shape", "config", "message"), BAD_IMAGE_NODES)
-def test_a_bad_image_node_is_refused(kind, shape, config, message):
-    nodes = [Node("input", "x", (), {"shape": shape}), Node(kind, "name of it", (0,), config)]
-    with pytest.raises(ValueError, match=f"^{re.escape(f'name of it: {message}')}$"):
-        plan(nodes, np.dtype("float64"))

@@ -81,10 +81,10 @@ class Conv2D(Windowed, Activated):
         self.check_number("groups", 1)
         for name in ("kernel_l1", "kernel_l2", "bias_l1", "bias_l2"):
             self.check_number(name, 0)
-        taps, strides, distances = (
-            self.check_numbers(name, self.n_axes, 1)
-            for name in ("kernel_size", "strides", "dilation_rate")
+        strides, distances = (
+            self.check_numbers(name, self.n_axes, 1) for name in ("strides", "dilation_rate")
         )
+        self.window = self.plan_window(strides, distances)
         channels, filters = shape[-1], int(self.config["filters"])
         self.groups = int(self.config["groups"])
         self.check(
@@ -92,8 +92,9 @@ class Conv2D(Windowed, Activated):
             f"groups to divide {channels} channels and {filters} filters",
             self.groups,
         )
-        self.window = self.plan_window(taps, strides, distances)
-        self.add_parameter("kernel", (*taps, channels // self.groups, filters))
+        self.add_parameter(
+            "kernel", (*self.config["kernel_size"], channels // self.groups, filters)
+        )
         if self.config["use_bias"]:
             self.add_parameter("bias", (filters,))
         places = (self.window.oh, self.window.ow)

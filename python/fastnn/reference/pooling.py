@@ -73,22 +73,19 @@ class _Pooling(Windowed):
     """A layer that pools windows."""
 
     settings: ClassVar = {"pool_size": None, "strides": (), "padding": "valid"}
+    window_size = "pool_size"
 
     def row_shape(self) -> Shape:
         shape = self.check_images()
-        taps = self.check_numbers("pool_size", 2, 1)
-        strides = self.check_numbers("strides", 2, 1) if self.config["strides"] else taps
-        self.window = self.plan_window(taps, strides, (1, 1))
+        size = "strides" if self.config["strides"] else "pool_size"
+        self.window = self.plan_window(self.check_numbers(size, 2, 1), (1, 1))
         return (self.window.oh, self.window.ow, shape[-1])
 
-    def border(
-        self, sizes: Shape, extents: Shape, strides: tuple[int, ...]
-    ) -> list[tuple[int, int]]:
-        """Border of the axes; one as wide as the window is refused: a mean of nothing."""
-        border = super().border(sizes, extents, strides)
-        ok = all(max(pair) < e for pair, e in zip(border, extents, strict=True))
-        self.check(ok, f"padding below the window {extents}", self.config["padding"])
-        return border
+    def check_border(self, border: list[tuple[int, int]], taps: Shape) -> None:
+        """Refuse a border as wide as the window: its maximum and mean would be of nothing."""
+        for (before, after), k in zip(border, taps, strict=True):
+            expected = f"padding smaller than pool_size {taps}"
+            self.check(max(before, after) < k, expected, f"{before} and {after}")
 
 
 class MaxPooling2D(_Pooling):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -77,17 +77,19 @@ def under_tap(padded: Array, window: Window, p: int, q: int) -> Array:
 
 
 class Windowed(Layer):
-    """A layer over images (h, w, channels), or sequences (length, channels) if ``n_axes`` is 1."""
+    """A layer over images (h, w, channels), or sequences (length, channels) if ``n_axes`` is 1.
+
+    ``window_size`` names the setting that holds the window's taps.
+    """
 
     n_axes = 2
+    window_size = "kernel_size"
 
     def check_images(self) -> Shape:
         """Refuse an input that is no image (no sequence); return its row shape."""
         (shape,) = self.shapes
-        name = "sequences" if self.n_axes == 1 else "images"
-        axes = "(length, channels)" if self.n_axes == 1 else "(h, w, channels)"
-        ok = len(shape) == self.n_axes + 1
-        self.check(ok, f"{name} of shape {axes}", f"shape {shape}")
+        axes = "(length, channels)" if self.n_axes == 1 else "(rows, columns, channels)"
+        self.check(len(shape) == self.n_axes + 1, f"an input of shape {axes}", shape)
         return shape
 
     def check_numbers(self, name: str, length: int, low: int) -> tuple[int, ...]:
@@ -99,7 +101,24 @@ class Windowed(Layer):
         self.check(ok, f"{name} of {length} whole {word} in [{low}, 2**31)", value)
         return tuple(int(n) for n in value)
 
-    def border(
+    def plan_window(self, strides: tuple[int, ...], distances: tuple[int, ...]) -> Window:
+        """Window over the input; one that is larger than image and border is refused."""
+        sizes, taps = self.shapes[0][:-1], self.check_numbers(self.window_size, self.n_axes, 1)
+        extents = tuple(extent(k, d) for k, d in zip(taps, distances, strict=True))
+        border = self._border(sizes, extents, strides)
+        room = tuple(n + sum(pair) for n, pair in zip(sizes, border, strict=True))
+        fits = all(e <= n for e, n in zip(extents, room, strict=True))
+        beyond = f", with its border {room}" if room != sizes else ""
+        expected = f"an image of at least {extents} for {self.window_size} {taps}"
+        self.check(fits, expected, f"{sizes}{beyond}")
+        self.check_border(border, taps)
+        before, after = zip(*border, strict=True)
+        if self.n_axes == 1:  # an image of one row
+            sizes, taps, strides, distances = ((1, *n) for n in (sizes, taps, strides, distances))
+            before, after = (0, *before), (0, *after)
+        return Window(*sizes, *taps, *strides, *distances, *before, *after)
+
+    def _border(
         self, sizes: Shape, extents: Shape, strides: tuple[int, ...]
     ) -> list[tuple[int, int]]:
         """Border before and after each axis."""
@@ -113,24 +132,5 @@ class Windowed(Layer):
             return [(0, 0)] * self.n_axes
         return [same_border(*each) for each in zip(sizes, extents, strides, strict=True)]
 
-    def plan_window(
-        self, taps: tuple[int, ...], strides: tuple[int, ...], distances: tuple[int, ...]
-    ) -> Window:
-        """Window over the input; one that is larger than image and border is refused."""
-        sizes = self.shapes[0][:-1]
-        extents = tuple(extent(k, d) for k, d in zip(taps, distances, strict=True))
-        border = self.border(sizes, extents, strides)
-        room = tuple(n + sum(pair) for n, pair in zip(sizes, border, strict=True))
-        fits = all(e <= n for e, n in zip(extents, room, strict=True))
-        self.check(fits, f"a window of at most {room}", extents)
-        return self.make_window(sizes, taps, strides, distances, border)
-
-    def make_window(
-        self, sizes: Any, taps: Any, strides: Any, distances: Any, border: Any
-    ) -> Window:
-        """One from the numbers of each axis; a sequence is an image of one row."""
-        if self.n_axes == 1:
-            (sizes, taps, strides, distances) = ((1, *n) for n in (sizes, taps, strides, distances))
-            border = [(0, 0), *border]
-        before, after = zip(*border, strict=True)
-        return Window(*sizes, *taps, *strides, *distances, *before, *after)
+    def check_border(self, border: list[tuple[int, int]], taps: Shape) -> None:
+        """Refuse a border that the window cannot have."""
