@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from fastnn.graph import Node
+from fastnn.reference import Engine
 from fastnn.reference.conv import conv_backward_inputs, conv_backward_weights, conv_forward
 from fastnn.reference.window import Window, same_border
 
@@ -98,3 +100,28 @@ def test_same_border_is_larger_behind(n, e, s, expected):
     assert border == expected
     window = Window(n, 1, e, 1, s, top=border[0], bottom=border[1])
     assert window.oh == -(-n // s)
+
+
+@pytest.mark.parametrize(
+    ("config", "options"),
+    [
+        ({"kernel_size": (3,)}, {}),
+        ({"kernel_size": (2,), "strides": (3,), "padding": (1, 1)}, {"stride": 3, "padding": 1}),
+        ({"kernel_size": (3,), "dilation_rate": (2,), "groups": 2}, {"dilation": 2, "groups": 2}),
+        ({"kernel_size": (5,), "padding": "same"}, {"padding": 2}),
+    ],
+)
+def test_convolution_of_sequences_equals_torch(config, options, random):
+    torch = pytest.importorskip("torch")
+    nodes = [
+        Node("input", "x", (), {"shape": (9, 4)}),
+        Node("conv1d", "y", (0,), {"filters": 6, **config}),
+    ]
+    engine = Engine(nodes, [1], "float32")
+    for name, size in engine.parameters():
+        engine.set(name, random.normal(size=size))
+    x = random.normal(size=(3, 9, 4)).astype(np.float32)
+    tensors = x.transpose(0, 2, 1), engine.get("y/kernel").transpose(2, 1, 0), engine.get("y/bias")
+    expected = torch.nn.functional.conv1d(*map(torch.tensor, tensors), **options)
+    y = engine.predict([x], 8)[0]
+    assert tolerance.close(y, expected.numpy().transpose(0, 2, 1), tolerance.PARITY)
