@@ -257,6 +257,7 @@ BAD_IMAGE_NODES = [
     ),
 ]
 
+_ACCURACY = [["accuracy"]]
 _CATEGORICAL = "categorical_crossentropy"
 _ADAM = Spec("adam", {"beta_1": 0.9, "beta_2": 0.99, "epsilon": 1e-3})
 
@@ -268,7 +269,11 @@ def _classes(graph, x, n_classes=3):
 
 def image_nets():
     """Yield networks as people build them."""
-    accuracy = [["accuracy"]]
+    yield from _convolutional()
+    yield from _normalized()
+
+
+def _convolutional():
     graph = Graph()
     x = graph.add("rescaling", graph.floats(9, 7, 1), scale=0.5, offset=-0.1)
     h = graph.add("conv2d", x, filters=8, kernel_size=(3, 3), activation="relu", **_SAME)
@@ -276,7 +281,7 @@ def image_nets():
     h = graph.add("conv2d", h, filters=5, kernel_size=(3, 3), activation="relu", kernel_l2=1e-3)
     h = graph.add("dropout", graph.add("flatten", h), rate=0.3)
     yield graph.case("images: conv, pool, dropout, dense", [_classes(graph, h)], [_CATEGORICAL],
-                     metrics=accuracy, weighted=True)  # fmt: skip
+                     metrics=_ACCURACY, weighted=True)  # fmt: skip
 
     graph = Graph()
     wide = {"kernel_size": (3, 3), "activation": "relu", **_SAME}
@@ -286,7 +291,7 @@ def image_nets():
     h = graph.add("conv2d", h, filters=16, kernel_l1=1e-3, bias_l2=1e-2, **wide)
     h = graph.add("global_average_pooling2d", h)
     yield graph.case("images: wide convolutions", [_classes(graph, h)], [_CATEGORICAL],
-                     metrics=accuracy, optimizer=_ADAM, rate=0.01)  # fmt: skip
+                     metrics=_ACCURACY, optimizer=_ADAM, rate=0.01)  # fmt: skip
 
     graph = Graph()
     x = graph.floats(6, 6, 4)
@@ -309,8 +314,10 @@ def image_nets():
     y = graph.add("conv2d", h, filters=2, kernel_size=(3, 3), activation="sigmoid")
     clipped = Spec("sgd", {"global_clipnorm": 0.1})
     yield graph.case("images: a frozen convolution, a loss at the last one", [y],
-                     ["binary_crossentropy"], metrics=accuracy, optimizer=clipped)  # fmt: skip
+                     ["binary_crossentropy"], metrics=_ACCURACY, optimizer=clipped)  # fmt: skip
 
+
+def _normalized():
     graph = Graph()
     h = graph.floats(9, 8, 2)
     for filters, strides in ((16, (1, 1)), (17, (2, 2)), (18, (1, 1))):
@@ -320,7 +327,7 @@ def image_nets():
         h = graph.add("activation", h, activation="relu")
     h = graph.add("dropout", graph.add("global_average_pooling2d", h), rate=0.2)
     yield graph.case("images: conv, batch normalization, activation", [_classes(graph, h)],
-                     [_CATEGORICAL], metrics=accuracy, rate=0.02, weighted=True)  # fmt: skip
+                     [_CATEGORICAL], metrics=_ACCURACY, rate=0.02, weighted=True)  # fmt: skip
 
     graph = Graph()
     x = graph.add("zero_padding2d", graph.floats(7, 6, 3), padding=(1, 0, 1, 2))
@@ -338,7 +345,7 @@ def image_nets():
     h = graph.add("batch_normalization", h, trainable=0)
     y = graph.add("dense", h, units=1, activation="sigmoid")
     yield graph.case("normalizations after dense layers", [y], ["binary_crossentropy"],
-                     metrics=accuracy, optimizer=_ADAM, rate=0.01, weighted=True)  # fmt: skip
+                     metrics=_ACCURACY, optimizer=_ADAM, rate=0.01, weighted=True)  # fmt: skip
 
     graph = Graph()
     h = graph.add("batch_normalization", graph.floats(10, 3), momentum=0.8)
