@@ -317,22 +317,22 @@ def draw(outcomes: Sequence[Outcome], path: Path) -> None:
     figure = Figure(figsize=(11, 8), layout="constrained")
     axes = figure.subplots(2, 2).ravel()
     panels: list[tuple[str, Callable[[Any], Any]]] = [
-        ("regression: flights", lambda ax: plots.plot_history(by_task["regression"], ax)),
+        ("regression: flights", lambda ax: plots.history(by_task["regression"], ax)),
         (
             "classification: digits",
-            lambda ax: plots.plot_confusion(
+            lambda ax: plots.confusion(
                 by_task["classification"]["true"], by_task["classification"]["predicted"], ax
             ),
         ),
         (
             "recommendation: items by taste, colour is the bias",
-            lambda ax: plots.plot_map(
+            lambda ax: plots.map(
                 by_task["recommendation"]["vectors"], by_task["recommendation"]["values"], ax=ax
             ),
         ),
         (
             "autoencoder: 64 pixels from a code of 16",
-            lambda ax: plots.plot_images(by_task["autoencoder"], (8, 8), ax),
+            lambda ax: plots.images(by_task["autoencoder"], (8, 8), ax),
         ),
     ]
     for ax, (title, plot) in zip(axes, panels, strict=True):
