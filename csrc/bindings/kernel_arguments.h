@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <optional>
 #include <string>
@@ -76,6 +77,18 @@ inline const int32_t* ids(const pybind11::array& array, const char* name, int64_
           values[i], " at position ", i);
   }
   return values;
+}
+
+// A window from h, w, kh, kw, sh, sw, dh, dw, top, left, bottom, right: the reference's Window.
+inline Window window_of(const std::array<int64_t, 12>& n) {
+  const auto [h, w, kh, kw, sh, sw, dh, dw, top, left, bottom, right] = n;
+  for (size_t i = 0; i < n.size(); ++i) {
+    check(n[i] >= (i < 8 ? 1 : 0), "window: expected sizes of at least 1 and no negative border");
+  }
+  const int64_t high = h + top + bottom - (kh - 1) * dh - 1;
+  const int64_t wide = w + left + right - (kw - 1) * dw - 1;
+  check(high >= 0 && wide >= 0, "window: expected one no larger than image and border");
+  return {h, w, kh, kw, sh, sw, dh, dw, top, left, bottom, right, high / sh + 1, wide / sw + 1};
 }
 
 // Adds the kernels of tables, rows and noise to k, and the sources of random numbers to m.

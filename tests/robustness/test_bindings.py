@@ -24,6 +24,9 @@ CHOSEN = np.array([[0, 1, 1, 0, 1]] * 3, np.int32)
 OUT = np.zeros_like(ROWS)
 PIXELS = np.arange(7 * K, dtype=np.uint8).reshape(7, K)
 IMAGES = (np.arange(36, dtype=np.float32) / 8 + 0.25).reshape(2, 3, 3, 2)
+KERNEL = np.linspace(-1, 1, 2 * 2 * 2 * 3, dtype=np.float32).reshape(2, 2, 2, 3)
+WINDOW = (3, 3, 2, 2, 1, 1, 1, 1, 0, 0, 0, 0)
+PLACES = np.linspace(1, 2, 2 * 2 * 2 * 3, dtype=np.float32).reshape(2, 2, 2, 3)
 SETTINGS = {"rate": 0.1, "decay_1": 0.9, "decay_2": 0.99, "correction_1": 1.0, "correction_2": 1.0}
 SETTINGS |= {"epsilon": 1e-7}
 
@@ -33,6 +36,9 @@ CALLS = {
     "dense_backward_inputs": (GRADIENT, WEIGHTS),
     "dense_backward_weights": (ROWS, GRADIENT),
     "column_sums": (ROWS,),
+    "conv_forward": (IMAGES, KERNEL, KERNEL[0, 0, 0].copy(), WINDOW),
+    "conv_backward_inputs": (PLACES, KERNEL, WINDOW),
+    "conv_backward_weights": (IMAGES, PLACES, WINDOW),
     "activation_forward": (ROWS, OUT, "tanh"),
     "activation_backward": (ROWS, OTHER, ROWS, OUT, "sigmoid"),
     "softmax_forward": (ROWS,),

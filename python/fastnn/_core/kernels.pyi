@@ -17,6 +17,9 @@ __all__: list[str] = [
     "bag_forward",
     "channel_dropout",
     "column_sums",
+    "conv_backward_inputs",
+    "conv_backward_weights",
+    "conv_forward",
     "copy_columns",
     "dense_backward_inputs",
     "dense_backward_weights",
@@ -97,6 +100,37 @@ def channel_dropout(
     first: typing.SupportsInt | typing.SupportsIndex = 0,
 ) -> numpy.ndarray: ...
 def column_sums(isa: str, x: numpy.ndarray) -> numpy.ndarray: ...
+def conv_backward_inputs(
+    isa: str,
+    dy: numpy.ndarray,
+    w: numpy.ndarray,
+    window: typing.Annotated[
+        collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(12)"
+    ],
+    groups: typing.SupportsInt | typing.SupportsIndex = 1,
+) -> numpy.ndarray: ...
+def conv_backward_weights(
+    isa: str,
+    x: numpy.ndarray,
+    dy: numpy.ndarray,
+    window: typing.Annotated[
+        collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(12)"
+    ],
+    groups: typing.SupportsInt | typing.SupportsIndex = 1,
+    begin: typing.SupportsInt | typing.SupportsIndex = 0,
+    end: typing.SupportsInt | typing.SupportsIndex | None = None,
+) -> numpy.ndarray: ...
+def conv_forward(
+    isa: str,
+    x: numpy.ndarray,
+    w: numpy.ndarray,
+    b: numpy.ndarray | None,
+    window: typing.Annotated[
+        collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(12)"
+    ],
+    groups: typing.SupportsInt | typing.SupportsIndex = 1,
+    activation: str = "identity",
+) -> numpy.ndarray: ...
 def copy_columns(isa: str, x: numpy.ndarray, out: numpy.ndarray) -> None: ...
 def dense_backward_inputs(isa: str, dy: numpy.ndarray, w: numpy.ndarray) -> numpy.ndarray: ...
 def dense_backward_weights(
