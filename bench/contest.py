@@ -24,12 +24,14 @@ from bench.timing import Side, interleave, ratio
 WORKLOADS = {
     "w1": "bench.training.w1",
     "w2": "bench.training.w2",
+    "w3": "bench.training.w3",
+    "w4": "bench.training.w4",
     "w5": "bench.training.w5",
     "w7": "bench.training.w7",
     "w10": "bench.inference.w10",
     "w11": "bench.startup.w11",
 }
-PEERS = ("torch", "jax", "sklearn", "onnxruntime")
+PEERS = ("torch", "jax", "keras", "sklearn", "onnxruntime")
 OURS = "fastnn"
 
 
@@ -109,6 +111,8 @@ def rows_of(
             "spread": timing.spread,
             "deviation": deviation[side.name],
         }
+        if side.operations:
+            row["gflops"] = 1e-9 * side.operations * timing.median
         if side.group in ours and side.name != ours[side.group]:
             own = timings[ours[side.group]]
             row |= {"ratio": ratio(own, timing), "ratio_best": own.best / timing.best}

@@ -9,24 +9,31 @@ import numpy as np
 from fastnn import layers, losses, optimizers, regularizers
 
 from bench.timing import Array, Side
-from bench.training.problem import EPSILON, SEED, Dense, Prediction, Ratings
+from bench.training.problem import EPSILON, SEED, Convolution, Dense, Prediction, Ratings
 
 LOSSES = {"mse": losses.MeanSquaredError, "categorical": losses.CategoricalCrossentropy}
+
+
+def first_losses(model: fastnn.Model, x: Any, y: Array, batches: Array) -> Array:
+    """Train the first steps; the arrays are converted here, once, as the peers' are."""
+    n_steps, batch = batches.shape
+    first = model.train_steps(1, x, y, batch_size=batch)
+    rest = [model.train_steps(1, batch_size=batch) for _ in range(n_steps - 1)]
+    return np.array([result["loss"] for result in (first, *rest)])
 
 
 def training(
     name: str, model: fastnn.Model, x: Any, y: Array, batches: Array, group: str = ""
 ) -> Side:
-    """Train whole epochs; the arrays are converted once, as the peers' are."""
+    """Train whole epochs."""
     n, (n_checked, batch) = len(y), batches.shape
     n_steps = -(-n // batch)
 
     def check() -> Array:
-        first = model.train_steps(1, x, y, batch_size=batch)
-        rest = [model.train_steps(1, batch_size=batch) for _ in range(n_checked - 1)]
+        result = first_losses(model, x, y, batches)
         if n_checked < n_steps:
             model.train_steps(n_steps - n_checked, batch_size=batch)
-        return np.array([result["loss"] for result in (first, *rest)])
+        return result
 
     def run(epochs: int) -> int:
         model.train_steps(epochs * n_steps, batch_size=batch)
@@ -48,6 +55,25 @@ def network(problem: Dense) -> fastnn.Sequential:
     model.set_weights([array for layer in problem.weights() for array in layer])
     adam = optimizers.Adam(problem.learning_rate, epsilon=EPSILON)
     model.compile(adam, LOSSES[problem.loss]())
+    return model
+
+
+def convolutional(problem: Convolution) -> fastnn.Sequential:
+    """The chain with the problem's weights."""
+    chain: list[layers.Layer] = []
+    for block in problem.blocks:
+        chain += [
+            layers.Conv2D(filters, 3, padding=problem.padding, activation="relu")
+            for filters in block
+        ]
+        chain.append(layers.MaxPooling2D(2))
+    chain.append(layers.Flatten())
+    chain += [layers.Dense(units, "relu") for units in problem.units[:-1]]
+    chain.append(layers.Dense(problem.units[-1], "softmax"))
+    model = fastnn.Sequential(chain, input_shape=problem.x.shape[1:], seed=SEED)
+    model.set_weights([array for layer in problem.weights() for array in layer])
+    adam = optimizers.Adam(problem.learning_rate, epsilon=EPSILON)
+    model.compile(adam, "categorical_crossentropy")
     return model
 
 
@@ -74,6 +100,21 @@ def factoriser(problem: Ratings, sparse_update: str) -> fastnn.Model:
 def dense(problem: Dense, threads: int) -> list[Side]:
     fastnn.set_num_threads(threads)
     return [training("fastnn", network(problem), problem.x, problem.y, problem.batches())]
+
+
+def convolution(problem: Convolution, threads: int) -> list[Side]:
+    """Train steps, as an epoch takes seconds; the operations are those of Winograd."""
+    fastnn.set_num_threads(threads)
+    model, batches = convolutional(problem), problem.batches()
+
+    def run(steps: int) -> int:
+        model.train_steps(steps, batch_size=problem.batch)
+        return steps * problem.batch
+
+    def check() -> Array:
+        return first_losses(model, problem.x, problem.y, batches)
+
+    return [Side("fastnn", run, check, operations=problem.operations(winograd=True))]
 
 
 def factorisation(problem: Ratings, threads: int) -> list[Side]:

@@ -19,12 +19,14 @@ class Side:
     `run(units)` does that many units of work (steps, epochs, calls: the side's own choice) and
     returns how many examples it saw. `check()` returns what the side computes from the common
     start; it is called once, before any `run`. Only sides of one `group` compute the same thing.
+    `operations` are the multiplications and additions it does for an example; 0 where nobody asks.
     """
 
     name: str
     run: Callable[[int], int]
     check: Callable[[], Array]
     group: str = ""
+    operations: float = 0.0
 
 
 @dataclass(frozen=True)

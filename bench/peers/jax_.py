@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -11,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from bench.timing import Array, Side
-from bench.training.problem import EPSILON, SEED, Dense, Ratings
+from bench.training.problem import EPSILON, SEED, Convolution, Dense, Ratings
 
 ACTIVATIONS = {
     "relu": jax.nn.relu,
@@ -35,6 +36,10 @@ def adam(parameters: Any, slots: Any, gradients: Any, t: Any, learning_rate: flo
 
 def take(column: Any, rows: Any) -> Any:
     return column.at[rows].get(mode="promise_in_bounds")
+
+
+def cross_entropy(z: Any, labels: Any) -> Any:
+    return (jax.nn.logsumexp(z, axis=1) - jnp.take_along_axis(z, labels[:, None], 1)[:, 0]).mean()
 
 
 class Scan:
@@ -90,6 +95,19 @@ class Scan:
     def side(self) -> Side:
         return Side(self.name, self.run, lambda: self.train(self.check_batches), self.group)
 
+    def run_steps(self, steps: int) -> int:
+        for _ in range(steps):
+            self.train(self.rng.choice(self.n, (1, self.batch), replace=False))
+        return steps * self.batch
+
+    def side_of_steps(self, operations: float) -> Side:
+        """One step a call: an epoch of it takes minutes."""
+
+        def check() -> Array:
+            return np.concatenate([self.train(rows[None]) for rows in self.check_batches])
+
+        return Side(self.name, self.run_steps, check, self.group, operations)
+
 
 def dense(problem: Dense, threads: int) -> list[Side]:
     del threads  # XLA takes them from the affinity of the process
@@ -104,7 +122,7 @@ def dense(problem: Dense, threads: int) -> list[Side]:
                 penalty = problem.code_l1 * jnp.abs(x).sum() / len(x)
         if problem.loss == "mse":
             return ((x - y) ** 2).mean() + penalty
-        return (jax.nn.logsumexp(x, axis=1) - jnp.take_along_axis(x, y[:, None], 1)[:, 0]).mean()
+        return cross_entropy(x, y)
 
     scan = Scan(
         "jax scan",
@@ -116,6 +134,39 @@ def dense(problem: Dense, threads: int) -> list[Side]:
         problem.batches(),
     )
     return [scan.side()]
+
+
+def convolution(problem: Convolution, threads: int) -> list[Side]:
+    del threads
+    n_convolutions = len(problem.sizes()[0])
+    ends = list(itertools.accumulate(map(len, problem.blocks)))
+
+    def loss_of(layers: Any, key: Any, x: Any, y: Any) -> Any:
+        del key
+        for i, (w, b) in enumerate(layers[:n_convolutions], start=1):
+            x = jax.lax.conv_general_dilated(
+                x, w, (1, 1), problem.padding.upper(), dimension_numbers=("NHWC", "HWIO", "NHWC")
+            )
+            x = jax.nn.relu(x + b)
+            if i in ends:
+                window = (1, 2, 2, 1)
+                x = jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, window, window, "VALID")
+        x = x.reshape(len(x), -1)
+        for w, b in layers[n_convolutions:-1]:
+            x = jax.nn.relu(x @ w + b)
+        w, b = layers[-1]
+        return cross_entropy(x @ w + b, y)
+
+    scan = Scan(
+        "jax",
+        [problem.x, problem.y.astype(np.int32)],
+        problem.batch,
+        problem.weights(),
+        problem.learning_rate,
+        loss_of,
+        problem.batches(),
+    )
+    return [scan.side_of_steps(problem.operations())]
 
 
 def factorisation(problem: Ratings, threads: int) -> list[Side]:

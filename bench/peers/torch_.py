@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from bench.timing import Array, Side
-from bench.training.problem import EPSILON, Dense, Prediction, Ratings
+from bench.training.problem import EPSILON, Convolution, Dense, Prediction, Ratings
 
 ACTIVATIONS = {"relu": torch.nn.ReLU, "sigmoid": torch.nn.Sigmoid}
 
@@ -97,6 +97,61 @@ def dense(problem: Dense, threads: int) -> list[Side]:
     return [
         side("torch eager", fused=False),
         side("torch fused", fused=True),
+    ]
+
+
+def convolutional(problem: Convolution) -> torch.nn.Sequential:
+    """The chain with the problem's weights; the first dense kernel's rows go from NHWC to NCHW."""
+    weights = iter(problem.weights())
+    sizes, _ = problem.sizes()
+    channels, border = problem.x.shape[3], int(problem.padding == "same")
+    modules: list[torch.nn.Module] = []
+
+    def add(layer: torch.nn.Module, kernel: Array, bias: Array) -> None:
+        with torch.no_grad():
+            layer.weight.copy_(torch.from_numpy(np.ascontiguousarray(kernel)))
+            layer.bias.copy_(torch.from_numpy(bias))
+        modules.append(layer)
+
+    for block in problem.blocks:
+        for filters in block:
+            kernel, bias = next(weights)
+            layer = torch.nn.Conv2d(channels, filters, 3, padding=border)
+            add(layer, kernel.transpose(3, 2, 0, 1), bias)
+            modules.append(torch.nn.ReLU(inplace=True))
+            channels = filters
+        modules.append(torch.nn.MaxPool2d(2))
+    modules.append(torch.nn.Flatten())
+    side = sizes[-1][0] // 2
+    for i, (kernel, bias) in enumerate(weights):
+        if i == 0:
+            kernel = kernel.reshape(side, side, channels, -1).transpose(2, 0, 1, 3)
+            kernel = kernel.reshape(-1, len(bias))
+        else:
+            modules.append(torch.nn.ReLU(inplace=True))
+        add(torch.nn.Linear(*kernel.shape), kernel.T, bias)
+    return torch.nn.Sequential(*modules)
+
+
+def convolution(problem: Convolution, threads: int) -> list[Side]:
+    torch.set_num_threads(threads)
+    y, batches = torch.from_numpy(problem.y), problem.batches()
+    images = torch.from_numpy(problem.x).permute(0, 3, 1, 2)
+    cross_entropy = torch.nn.CrossEntropyLoss()
+
+    def side(name: str, layout: torch.memory_format) -> Side:
+        model = convolutional(problem).to(memory_format=layout)
+        adam = torch.optim.Adam(
+            model.parameters(), lr=problem.learning_rate, eps=EPSILON, fused=True
+        )
+        columns = [images.contiguous(memory_format=layout), y]
+        loop = Loop(columns, problem.batch, adam, lambda x, y: cross_entropy(model(x), y))
+        operations = problem.operations()
+        return Side(name, loop.run, lambda: loop.losses(batches), operations=operations)
+
+    return [
+        side("torch channels last", torch.channels_last),
+        side("torch NCHW", torch.contiguous_format),
     ]
 
 

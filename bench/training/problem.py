@@ -66,6 +66,62 @@ class Dense:
 
 
 @dataclass(frozen=True)
+class Convolution:
+    """Blocks of 3 x 3 convolutions, relu, each block ended by a 2 x 2 maximum; then dense layers.
+
+    x (n, side, side, c), labels (n,), n a multiple of the batch; relu between the dense layers, softmax after the last; Adam.
+    """
+
+    x: Floats
+    y: Ints
+    blocks: tuple[tuple[int, ...], ...]  # filters
+    padding: str  # "same" or "valid"
+    units: tuple[int, ...]
+    batch: int
+    learning_rate: float = 1e-3
+
+    def sizes(self) -> tuple[list[tuple[int, int, int]], list[tuple[int, int]]]:
+        """(output pixels a side, channels, filters) of each convolution; (k, n) of each dense."""
+        _, side, _, channels = self.x.shape
+        convolutions = []
+        for block in self.blocks:
+            for filters in block:
+                side -= 0 if self.padding == "same" else 2
+                convolutions.append((side, channels, filters))
+                channels = filters
+            side //= 2
+        widths = (side * side * channels, *self.units)
+        return convolutions, list(itertools.pairwise(widths))
+
+    def weights(self) -> list[tuple[Floats, Floats]]:
+        """Initial (kernel, bias) of each layer: uniform He for convolutions, Glorot for dense."""
+        rng = np.random.default_rng(SEED)
+        convolutions, dense = self.sizes()
+        shapes = [((3, 3, c, f), np.sqrt(6 / (9 * c))) for _, c, f in convolutions]
+        shapes += [((k, n), np.sqrt(6 / (k + n))) for k, n in dense]
+        return [
+            (rng.uniform(-b, b, s).astype(np.float32), np.zeros(s[-1], np.float32))
+            for s, b in shapes
+        ]
+
+    def batches(self) -> Ints:
+        return batches(len(self.x), self.batch)
+
+    def operations(self, winograd: bool = False) -> float:
+        """Multiplications and additions to train on one image.
+
+        Forward, and both gradients but the first layer's towards the image. Winograd F(4x4, 3x3)
+        multiplies 36 numbers where the sum takes 144, from 16 channels up; transforms not counted.
+        """
+        convolutions, dense = self.sizes()
+        products = 0
+        for i, (side, c, f) in enumerate(convolutions):
+            tiles = 36 * (-(-side // 4)) ** 2 if winograd and c >= 16 else 9 * side**2
+            products += (3 if i else 2) * tiles * c * f
+        return 2.0 * (products + 3 * sum(k * n for k, n in dense))
+
+
+@dataclass(frozen=True)
 class Prediction:
     """The untrained network predicts `x`."""
 
@@ -114,6 +170,17 @@ def images(n_rows: int, data: Path | None) -> tuple[Floats, Ints]:
     patterns = rng.random((10, 784), dtype=np.float32) * (rng.random((10, 784)) < 0.2)
     x = patterns[labels] * rng.random((n_rows, 784), dtype=np.float32)
     return np.ascontiguousarray(x, np.float32), labels
+
+
+def pictures(n_rows: int, side: int, channels: int) -> tuple[Floats, Ints]:
+    """Images (n, side, side, channels) in 0..1 with labels: noisy patterns of ten classes."""
+    rng = np.random.default_rng(SEED)
+    shape = (side, side, channels)
+    labels = rng.integers(0, 10, n_rows)
+    patterns = rng.random((10, *shape), dtype=np.float32)
+    x = rng.random((n_rows, *shape), dtype=np.float32)
+    x *= patterns[labels]
+    return x, labels
 
 
 def table(n_rows: int, data: Path | None) -> tuple[Floats, Floats]:

@@ -1,0 +1,20 @@
+"""W4: 32x32x3 images, as VGG: pairs of 3x3 of 64, 128, 256, each pooled; dense 256, 10; Adam."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+from bench.contest import Contest, sides_of
+from bench.training.problem import Convolution, pictures
+
+
+def contests(
+    found: list[ModuleType], threads: int, data: Path | None, scale: float = 1.0
+) -> Iterator[Contest]:
+    del data  # no set of this size is stored
+    x, y = pictures(64 * round(156 * scale), 32, 3)
+    blocks = ((64, 64), (128, 128), (256, 256))
+    problem = Convolution(x, y, blocks, "same", (256, 10), 64)
+    yield Contest("batch 64", sides_of("convolution", problem, found, threads))
