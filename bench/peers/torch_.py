@@ -105,9 +105,9 @@ def convolutional(problem: Convolution) -> torch.nn.Sequential:
     weights = iter(problem.weights())
     sizes, _ = problem.sizes()
     channels, border = problem.x.shape[3], int(problem.padding == "same")
-    modules: list[torch.nn.Module] = []
+    modules: list[Any] = []
 
-    def add(layer: torch.nn.Module, kernel: Array, bias: Array) -> None:
+    def add(layer: Any, kernel: Array, bias: Array) -> None:
         with torch.no_grad():
             layer.weight.copy_(torch.from_numpy(np.ascontiguousarray(kernel)))
             layer.bias.copy_(torch.from_numpy(bias))
@@ -140,7 +140,8 @@ def convolution(problem: Convolution, threads: int) -> list[Side]:
     cross_entropy = torch.nn.CrossEntropyLoss()
 
     def side(name: str, layout: torch.memory_format) -> Side:
-        model = convolutional(problem).to(memory_format=layout)
+        model: Any = convolutional(problem)
+        model.to(memory_format=layout)
         adam = torch.optim.Adam(
             model.parameters(), lr=problem.learning_rate, eps=EPSILON, fused=True
         )

@@ -69,7 +69,8 @@ class Dense:
 class Convolution:
     """Blocks of 3 x 3 convolutions, relu, each block ended by a 2 x 2 maximum; then dense layers.
 
-    x (n, side, side, c), labels (n,), n a multiple of the batch; relu between the dense layers, softmax after the last; Adam.
+    x (n, side, side, c), labels (n,), n a multiple of the batch; relu between the dense layers,
+    softmax after the last; Adam.
     """
 
     x: Floats
@@ -97,12 +98,11 @@ class Convolution:
         """Initial (kernel, bias) of each layer: uniform He for convolutions, Glorot for dense."""
         rng = np.random.default_rng(SEED)
         convolutions, dense = self.sizes()
-        shapes = [((3, 3, c, f), np.sqrt(6 / (9 * c))) for _, c, f in convolutions]
-        shapes += [((k, n), np.sqrt(6 / (k + n))) for k, n in dense]
-        return [
-            (rng.uniform(-b, b, s).astype(np.float32), np.zeros(s[-1], np.float32))
-            for s, b in shapes
+        kernels = [
+            rng.uniform(-1, 1, (3, 3, c, f)) * np.sqrt(6 / (9 * c)) for _, c, f in convolutions
         ]
+        kernels += [rng.uniform(-1, 1, (k, n)) * np.sqrt(6 / (k + n)) for k, n in dense]
+        return [(w.astype(np.float32), np.zeros(w.shape[-1], np.float32)) for w in kernels]
 
     def batches(self) -> Ints:
         return batches(len(self.x), self.batch)

@@ -13,6 +13,6 @@ from bench.training.problem import Convolution, images
 def contests(
     found: list[ModuleType], threads: int, data: Path | None, scale: float = 1.0
 ) -> Iterator[Contest]:
-    x, y = images(64 * round(937 * scale), data)
+    x, y = images(64 * max(1, round(937 * scale)), data)
     problem = Convolution(x.reshape(-1, 28, 28, 1), y, ((32, 64),), "valid", (128, 10), 64)
     yield Contest("batch 64", sides_of("convolution", problem, found, threads))

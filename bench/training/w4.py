@@ -14,7 +14,7 @@ def contests(
     found: list[ModuleType], threads: int, data: Path | None, scale: float = 1.0
 ) -> Iterator[Contest]:
     del data  # no set of this size is stored
-    x, y = pictures(64 * round(156 * scale), 32, 3)
+    x, y = pictures(64 * max(1, round(156 * scale)), 32, 3)
     blocks = ((64, 64), (128, 128), (256, 256))
-    problem = Convolution(x, y, blocks, "same", (256, 10), 64)
+    problem = Convolution(x, y, blocks, "same", (256, 10), 64, learning_rate=3e-4)
     yield Contest("batch 64", sides_of("convolution", problem, found, threads))
