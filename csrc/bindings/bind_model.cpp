@@ -73,9 +73,15 @@ Examples<T> to_inputs(const Engine<T>& engine, const Arrays& arrays) {
     const Value& value = network.values[node];
     const int64_t rows = i == 0 ? kAny : examples.n;
     const auto shape = with_rows(rows, value.shape);
-    examples.inputs.push_back(
-        value.ids ? static_cast<const void*>(input<int32_t>(arrays[i], network.names[node], shape))
-                  : static_cast<const void*>(input<T>(arrays[i], network.names[node], shape)));
+    const std::string& name = network.names[node];
+    examples.bytes.push_back(!value.ids && holds<uint8_t>(arrays[i]));
+    if (value.ids) {
+      examples.inputs.push_back(input<int32_t>(arrays[i], name, shape));
+    } else if (examples.bytes.back()) {
+      examples.inputs.push_back(input<uint8_t>(arrays[i], name, shape));
+    } else {
+      examples.inputs.push_back(input<T>(arrays[i], name, shape));
+    }
     if (i == 0) examples.n = arrays[0].shape(0);
   }
   return examples;
@@ -295,10 +301,12 @@ void set_state(Engine<T>& engine, const py::dict& arrays) {
 }
 
 template <class T>
-std::unique_ptr<Engine<T>> make_engine(const py::list& nodes, const std::vector<int>& outputs) {
+std::unique_ptr<Engine<T>> make_engine(const py::list& nodes, const std::vector<int>& outputs,
+                                       const std::string& convolution,
+                                       const std::string& precision) {
   std::vector<Node> described;
   for (const auto& node : nodes) described.push_back(to_node(node));
-  return std::make_unique<Engine<T>>(described, outputs);
+  return std::make_unique<Engine<T>>(described, outputs, Options{convolution, precision});
 }
 
 template <class T>
@@ -327,9 +335,7 @@ py::array_t<T> get(Engine<T>& engine, const std::string& parameter) {
 template <class T>
 void set(Engine<T>& engine, const std::string& parameter, const py::array& array) {
   const auto lock = locked<Writing>(engine);
-  Parameter<T>& found = engine.parameter(parameter);
-  const T* values = input<T>(array, parameter, found.shape);
-  std::copy_n(values, found.size(), found.value.data());
+  engine.set(parameter, input<T>(array, parameter, engine.parameter(parameter).shape));
 }
 
 template <class T>
@@ -345,7 +351,8 @@ void compile(Engine<T>& engine, const py::list& losses, const std::vector<double
 template <class T>
 void bind_engine(py::module_& m, const char* name) {
   py::class_<Engine<T>>(m, name)
-      .def(py::init(&make_engine<T>), py::arg("nodes"), py::arg("outputs"))
+      .def(py::init(&make_engine<T>), py::arg("nodes"), py::arg("outputs"),
+           py::arg("convolution") = "auto", py::arg("precision") = "float32")
       .def("shapes", &shapes<T>)
       .def("parameters", &parameters<T>)
       .def("get", &get<T>, py::arg("name"))
@@ -373,13 +380,16 @@ void bind_model(py::module_& m) {
   bind_engine<double>(m, "Engine64");
   m.def(
       "Engine",
-      [](const py::object& nodes, const py::object& outputs, const std::string& dtype) {
+      [](const py::object& nodes, const py::object& outputs, const std::string& dtype,
+         const std::string& convolution, const std::string& precision) {
         check(dtype == "float32" || dtype == "float64", "dtype: expected float32 or float64, got ",
               dtype);
         const py::module_ core = py::module_::import("fastnn._core");
-        return core.attr(dtype == "float32" ? "Engine32" : "Engine64")(nodes, outputs);
+        return core.attr(dtype == "float32" ? "Engine32" : "Engine64")(nodes, outputs, convolution,
+                                                                       precision);
       },
-      py::arg("nodes"), py::arg("outputs"), py::arg("dtype") = "float32");
+      py::arg("nodes"), py::arg("outputs"), py::arg("dtype") = "float32",
+      py::arg("convolution") = "auto", py::arg("precision") = "float32");
   m.def("layer_kinds", &layer_kinds);
   m.def("metrics", &metric_names);
   m.def("default_threads", &default_threads);

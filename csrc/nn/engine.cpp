@@ -37,8 +37,9 @@ std::shared_mutex& ModelLock::mutex() {
 }
 
 template <class T>
-Engine<T>::Engine(const std::vector<Node>& nodes, const std::vector<int>& outputs)
-    : network_(nodes, outputs) {}
+Engine<T>::Engine(const std::vector<Node>& nodes, const std::vector<int>& outputs,
+                  const Options& options)
+    : network_(nodes, outputs, options) {}
 
 template <class T>
 std::vector<Shape> Engine<T>::shapes() const {
@@ -58,6 +59,29 @@ Parameter<T>& Engine<T>::parameter(const std::string& name) const {
   }
   check(false, "name: expected a parameter among ", names, ", got ", name);
   return *network_.parameters[0];
+}
+
+template <class T>
+void Engine<T>::set(const std::string& name, const T* values) {
+  Parameter<T>& found = parameter(name);
+  std::copy_n(values, found.size(), found.value.data());
+  for (const auto& layer : network_.layers) {
+    if (layer == nullptr) continue;
+    for (const auto& own : layer->parameters) {
+      if (own.get() == &found) layer->refresh(nullptr);
+    }
+  }
+  folded_ = false;
+}
+
+// Before a prediction: the first one after a change of weights brings folded layers up to date.
+template <class T>
+void Engine<T>::fold() {
+  if (folded_) return;
+  const std::unique_lock<std::shared_mutex> lock(fold_lock_.mutex());
+  if (folded_) return;
+  network_.fold();
+  folded_ = true;
 }
 
 template <class T>
@@ -133,6 +157,7 @@ Report Engine<T>::train(const Examples<T>& examples, const Run& run) {
     trainer_ = std::make_unique<Trainer<T>>(network_, heads_, optimizer_, own.batch_size,
                                             optimizer_.clips_norms());
   }
+  folded_ = false;
   Report report = trainer_->run(examples, own, step_);
   to_means(report);
   return report;
@@ -145,6 +170,7 @@ Report Engine<T>::evaluate(const Examples<T>& examples, int threads, const Ask& 
   check_ids(examples);
   check_labels(examples);
   const std::shared_lock<std::shared_mutex> lock(mutex());
+  fold();
   Report report = fastnn::evaluate(network_, workspaces_, heads_, examples, threads, ask);
   to_means(report);
   return report;
@@ -155,6 +181,7 @@ bool Engine<T>::predict(const Examples<T>& examples, int threads, const std::vec
                         const Ask& ask) {
   check_ids(examples);
   const std::shared_lock<std::shared_mutex> lock(mutex());
+  fold();
   return fastnn::predict(network_, workspaces_, examples, threads, outputs, ask);
 }
 

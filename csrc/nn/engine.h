@@ -1,6 +1,7 @@
 // A model that can be trained and asked: what the bindings show to Python (docs/design.md, 3).
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <shared_mutex>
@@ -24,11 +25,13 @@ class ModelLock {
 template <class T>
 class Engine {
  public:
-  Engine(const std::vector<Node>& nodes, const std::vector<int>& outputs);
+  Engine(const std::vector<Node>& nodes, const std::vector<int>& outputs, const Options& options);
 
   std::vector<Shape> shapes() const;  // of the described nodes
   const std::vector<Parameter<T>*>& parameters() const { return network_.parameters; }
   Parameter<T>& parameter(const std::string& name) const;
+  // Overwrites a parameter; the caller holds the lock.
+  void set(const std::string& name, const T* values);
 
   void compile(const std::vector<Spec>& losses, const std::vector<double>& loss_weights,
                const Spec& optimizer, const std::vector<std::vector<std::string>>& metrics);
@@ -54,6 +57,7 @@ class Engine {
   void check_ids(const Examples<T>& examples) const;
   void check_labels(const Examples<T>& examples) const;
   void check_compiled() const;
+  void fold();
   double penalty(const Parameter<T>& parameter, T* gradient) const;
 
   Network<T> network_;
@@ -64,6 +68,8 @@ class Engine {
   bool compiled_ = false;
   int64_t step_ = 0;
   ModelLock lock_;
+  ModelLock fold_lock_;  // of those who predict, among themselves
+  std::atomic<bool> folded_{false};
 };
 
 }  // namespace fastnn

@@ -51,6 +51,7 @@ struct Memory {
   std::vector<T*> gradients;           // of a node's output; null where none is needed
   std::vector<std::vector<T*>> edges;  // where a node writes the gradient of each input, or null
   std::vector<T*> extras;              // Layer::extra elements per row
+  std::vector<T*> shared;              // Layer::shared elements per batch
   std::vector<int32_t*> marks;         // Layer::marks elements per row
 };
 
@@ -59,6 +60,8 @@ template <class T>
 struct Pass {
   const Kernels<T>& kernels;
   bool training = false;           // noise layers act
+  bool folded = false;             // layers do the work of those folded into them
+  bool statistics = false;         // layers that mix rows take the batch's statistics
   NoiseKey noise{};                // seed and step; the stream is the layer's
   T* scratch = nullptr;            // of this thread, Layer::scratch(rows) elements
   const T* row_weights = nullptr;  // of the batch, or null
@@ -84,6 +87,7 @@ class Rows {
   T* input_gradient(size_t i) const;  // null when nobody needs it
   T* extra() const;
   int32_t* marks() const;
+  T* shared() const;
 
   const int64_t first, count;
   const Pass<T>& pass;
@@ -93,11 +97,14 @@ class Rows {
   const Memory<T>& memory_;
 };
 
-// A contiguous piece of a dense parameter: one unit of work of the weights phase.
+// A piece of a dense parameter, one unit of work of the weights phase: elements begin .. end, and
+// runs - 1 more pieces as long, each `stride` elements after the one before.
 struct Tile {
   int layer, parameter;
-  int64_t begin, end;  // elements
-  double cost;         // relative
+  int64_t begin, end;
+  double cost;  // relative: elements, times the products behind each per row of the batch
+  int64_t runs = 1, stride = 0;
+  int64_t size() const { return runs * (end - begin); }
 };
 
 // A table whose rows are looked up by ids: one row of gradient per lookup.
@@ -123,9 +130,31 @@ class Layer {
   virtual void backward(const Rows<T>& rows) const = 0;
 
   // The weights phase of dense parameters: pieces of work, and the gradient of one piece over a
-  // whole batch of `rows` rows (g[tile.end - tile.begin]).
+  // whole batch (g[tile.size()], contiguous), with tile_scratch() elements of scratch.
   virtual void add_tiles(std::vector<Tile>&) const {}
   virtual void gradient(const Tile&, const Rows<T>&, T* /*g*/) const {}
+  virtual int64_t tile_scratch() const { return 0; }
+
+  // The values of a piece of a parameter (null: of all of them) have changed: what is derived from
+  // them follows.
+  virtual void refresh(const Tile* /*piece*/) const {}
+
+  // A layer that mixes rows (batch statistics) cuts the rows phase. collect() takes what some rows
+  // contribute; when all are in, combine() makes Memory::shared of it, its columns divided among
+  // `parts`; then comes forward(), or backward(). After a step that was applied: finish().
+  virtual bool mixes_rows() const { return false; }
+  virtual void collect(const Rows<T>&) const {}
+  virtual void combine(const Rows<T>& /*batch*/, int /*part*/, int /*parts*/) const {}
+  virtual void collect_backward(const Rows<T>&) const {}
+  virtual void combine_backward(const Rows<T>& /*batch*/, int /*part*/, int /*parts*/) const {}
+  virtual void finish(const Rows<T>& /*batch*/) const {}
+
+  // Whether this layer, in prediction, can do the work of `next` too, which alone uses the value
+  // of this layer (and of those it took over already); and brings what it needs for that up to
+  // date: called when weights may have changed. A pass that is `folded` then does all of it.
+  using Others = std::vector<const Layer<T>*>;
+  virtual bool folds(const Others& /*taken*/, const Layer<T>& /*next*/) const { return false; }
+  virtual void fold(const Others& /*taken*/) const {}
 
   // A layer with a table (its only parameter) says how it is used, and where the gradients of the
   // lookups lie: rows of output_dim elements, `lookups` per row of the batch.
@@ -151,6 +180,7 @@ class Layer {
   int position = 0;              // of the node in the engine's list
   uint32_t stream = 0;           // last counter word of this layer's random numbers
   int64_t extra = 0, marks = 0;  // elements per row kept from forward to backward
+  int64_t shared = 0;            // elements per batch
   std::vector<std::unique_ptr<Parameter<T>>> parameters;
 
  protected:
@@ -196,6 +226,10 @@ T* Rows<T>::extra() const {
 template <class T>
 int32_t* Rows<T>::marks() const {
   return memory_.marks[static_cast<size_t>(layer_.position)] + first * layer_.marks;
+}
+template <class T>
+T* Rows<T>::shared() const {
+  return memory_.shared[static_cast<size_t>(layer_.position)];
 }
 
 // --- the list of layers (layers.cpp) -------------------------------------------------------------

@@ -10,7 +10,8 @@ namespace {
 
 // A sigmoid at an output becomes a node of its own, so that a loss can start from the logits.
 bool splits(const Node& node, bool is_output) {
-  return is_output && node.kind == "dense" && node.config.word("activation", "") == "sigmoid";
+  const bool activates = node.kind == "dense" || node.kind == "conv2d" || node.kind == "conv1d";
+  return is_output && activates && node.config.word("activation", "") == "sigmoid";
 }
 
 Value input_value(const Node& node) {
@@ -33,7 +34,16 @@ Value input_value(const Node& node) {
 }  // namespace
 
 template <class T>
-Network<T>::Network(const std::vector<Node>& nodes, const std::vector<int>& described_outputs) {
+Network<T>::Network(const std::vector<Node>& nodes, const std::vector<int>& described_outputs,
+                    const Options& options)
+    : options_(options) {
+  check(options.convolution == "auto" || options.convolution == "direct" ||
+            options.convolution == "winograd",
+        "convolution: expected auto, direct or winograd, got ", options.convolution);
+  check(options.precision == "float32" || options.precision == "bf16",
+        "precision: expected float32 or bf16, got ", options.precision);
+  check(options.precision == "float32" || sizeof(T) == 4,
+        "precision: expected float32 for dtype float64, got ", options.precision);
   check(!described_outputs.empty(), "outputs: expected at least one, got none");
   for (size_t i = 0; i < nodes.size(); ++i) {
     Node node = nodes[i];
@@ -67,10 +77,13 @@ Network<T>::Network(const std::vector<Node>& nodes, const std::vector<int>& desc
     check(!value.ids, nodes[static_cast<size_t>(output)].name,
           ": expected numbers as an output, got ids");
   }
+  plan_folds();
 }
 
 template <class T>
-void Network<T>::add(const Node& node, int described) {
+void Network<T>::add(Node node, int described) {
+  node.config.words.emplace("convolution", options_.convolution);
+  node.config.words.emplace("precision", options_.precision);
   consumers.emplace_back();
   names.push_back(node.name);
   if (node.kind == "input") return add_input(node);
@@ -104,10 +117,45 @@ void Network<T>::add_input(const Node& node) {
   layers.push_back(nullptr);
 }
 
+// A layer takes over its only user, and then that one's, as long as no output lies between.
+template <class T>
+void Network<T>::plan_folds() {
+  folded_into.assign(layers.size(), -1);
+  folds_.resize(layers.size());
+  for (size_t node = 0; node < layers.size(); ++node) {
+    if (layers[node] == nullptr || folded_into[node] >= 0) continue;
+    for (auto last = static_cast<int>(node);;) {
+      const std::vector<int>& users = consumers[static_cast<size_t>(last)];
+      if (users.size() != 1 || std::find(outputs.begin(), outputs.end(), last) != outputs.end()) {
+        break;
+      }
+      const Layer<T>& next = *layers[static_cast<size_t>(users[0])];
+      if (next.sources.size() != 1 || !layers[node]->folds(folds_[node], next)) break;
+      last = users[0];
+      folds_[node].push_back(&next);
+      folded_into[static_cast<size_t>(last)] = static_cast<int>(node);
+    }
+  }
+}
+
+template <class T>
+void Network<T>::fold() const {
+  for (size_t node = 0; node < layers.size(); ++node) {
+    if (!folds_[node].empty()) layers[node]->fold(folds_[node]);
+  }
+}
+
+template <class T>
+std::vector<bool> Network<T>::folded() const {
+  std::vector<bool> folded;
+  for (int by : folded_into) folded.push_back(by >= 0);
+  return folded;
+}
+
 template <class T>
 void Network<T>::forward(const Memory<T>& memory, const Pass<T>& pass, int64_t first, int64_t count,
-                         const std::vector<bool>& idle) const {
-  for (size_t node = 0; node < layers.size(); ++node) {
+                         const std::vector<bool>& idle, Span nodes) const {
+  for (size_t node = nodes.begin; node < nodes.end; ++node) {
     if (layers[node] == nullptr || idle[node]) continue;
     layers[node]->forward(Rows<T>(*layers[node], memory, pass, first, count));
   }
@@ -158,6 +206,7 @@ void Arena<T>::plan_values(const Network<T>& network, bool training) {
   memory.ids.assign(n, nullptr);
   memory.gradients.assign(n, nullptr);
   memory.extras.assign(n, nullptr);
+  memory.shared.assign(n, nullptr);
   memory.marks.assign(n, nullptr);
   memory.edges.resize(n);
   for (size_t node = 0; node < n; ++node) {
@@ -176,11 +225,14 @@ void Arena<T>::plan_values(const Network<T>& network, bool training) {
     memory.edges[node].assign(layer->sources.size(), nullptr);
     if (layer->alias()) {
       aliases_.emplace_back(node, static_cast<size_t>(layer->sources[0]));
+    } else if (!training && network.folded_into[node] >= 0) {
+      aliases_.emplace_back(node, static_cast<size_t>(network.folded_into[node]));
     } else {
       memory.values[node] = take(width);
     }
     if (training && layer->extra > 0)
       memory.extras[node] = take(checked_multiply(layer->extra, rows_));
+    if (training && layer->shared > 0) memory.shared[node] = take(layer->shared);
     if (layer->marks > 0) {
       whole_pieces_.emplace_back(checked_multiply(layer->marks, rows_));
       memory.marks[node] = whole_pieces_.back().data();
@@ -202,6 +254,13 @@ void Arena<T>::set_input(int node, const void* rows, bool ids) {
     memory.values[static_cast<size_t>(node)] = const_cast<T*>(static_cast<const T*>(rows));
     follow_aliases();
   }
+}
+
+template <class T>
+T* Arena<T>::own_input(int node, int64_t width) {
+  Buffer<T>& own = own_inputs_[node];
+  own.reserve(checked_multiply(rows_, width));
+  return own.data();
 }
 
 // From the last node to the first, every use of a value gets its own gradient; the value's gradient
@@ -237,16 +296,24 @@ void Arena<T>::plan_gradients(const Network<T>& network, const std::vector<int>&
 }
 
 template <class T>
+void Arena<T>::merge(const Network<T>& network, const Kernels<T>& kernels, size_t node,
+                     int64_t first, int64_t count) const {
+  const int64_t width = network.values[node].width();
+  T* own = memory.gradients[node] + first * width;
+  for (const T* other : merged_[node]) {
+    kernels.add(count * width, own, other + first * width, own);
+  }
+}
+
+template <class T>
 void Arena<T>::backward(const Network<T>& network, const Pass<T>& pass, int64_t first,
-                        int64_t count) const {
-  for (size_t node = network.layers.size(); node-- > 0;) {
+                        int64_t count, Span nodes) const {
+  for (size_t node = nodes.end; node-- > nodes.begin;) {
     if (network.layers[node] == nullptr || memory.gradients[node] == nullptr) continue;
-    const int64_t width = network.values[node].width();
-    T* own = memory.gradients[node] + first * width;
-    for (const T* other : merged_[node]) {
-      pass.kernels.add(count * width, own, other + first * width, own);
-    }
-    network.layers[node]->backward(Rows<T>(*network.layers[node], memory, pass, first, count));
+    // The gradient of a layer that mixes rows was merged when its rows were collected.
+    const Layer<T>& layer = *network.layers[node];
+    if (!layer.mixes_rows()) merge(network, pass.kernels, node, first, count);
+    layer.backward(Rows<T>(layer, memory, pass, first, count));
   }
 }
 

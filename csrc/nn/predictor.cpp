@@ -27,19 +27,28 @@ int choose_threads(const Network<T>& network, int64_t n, int most) {
   return static_cast<int>(std::min<int64_t>({most, useful, chunks}));
 }
 
-// The inputs of a chunk are read where they lie.
+// The inputs of a chunk are read where they lie; bytes are converted.
 template <class T>
 void set_inputs(const Network<T>& network, const Examples<T>& examples, int64_t first,
-                Arena<T>& arena) {
+                int64_t count, Arena<T>& arena) {
   for (size_t i = 0; i < network.inputs.size(); ++i) {
-    const Value& value = network.values[static_cast<size_t>(network.inputs[i])];
+    const int node = network.inputs[i];
+    const Value& value = network.values[static_cast<size_t>(node)];
+    const int64_t width = value.width();
+    if (examples.bytes[i]) {
+      T* own = arena.own_input(node, width);
+      const auto* bytes = static_cast<const uint8_t*>(examples.inputs[i]) + first * width;
+      kernels<T>().gather_bytes(count, width, bytes, nullptr, own);
+      arena.set_input(node, own, false);
+      continue;
+    }
     const int64_t size = static_cast<int64_t>(value.ids ? sizeof(int32_t) : sizeof(T));
     const auto* bytes = static_cast<const char*>(examples.inputs[i]);
-    arena.set_input(network.inputs[i], bytes + first * value.width() * size, value.ids);
+    arena.set_input(node, bytes + first * width * size, value.ids);
   }
 }
 
-// Calls body(arena, first, count) for every chunk of n rows, inputs set; false when stopped.
+// Calls body(workspace, first, count) for every chunk of n rows, inputs set; false when stopped.
 template <class T, class Body>
 bool for_chunks(const Network<T>& network, Workspaces<T>& workspaces, const Examples<T>& examples,
                 int threads, const Ask& ask, Body body) {
@@ -47,27 +56,37 @@ bool for_chunks(const Network<T>& network, Workspaces<T>& workspaces, const Exam
   std::atomic<int64_t> next{0};
   std::atomic<bool> stop{false};
   parallel(choose_threads(network, n, threads), [&](const Team& team) {
-    std::unique_ptr<Arena<T>> arena = workspaces.take(network);
+    std::unique_ptr<Workspace<T>> workspace = workspaces.take(network);
     Poll poll(ask);
     for (int64_t first = next.fetch_add(chunk); first < n; first = next.fetch_add(chunk)) {
       if (stop.load(std::memory_order_relaxed)) break;
-      set_inputs(network, examples, first, *arena);
-      body(*arena, first, std::min(chunk, n - first));
+      const int64_t count = std::min(chunk, n - first);
+      set_inputs(network, examples, first, count, workspace->arena);
+      body(*workspace, first, count);
       if (team.member == 0 && poll.stop()) stop.store(true);
     }
-    workspaces.give_back(std::move(arena));
+    workspaces.give_back(std::move(workspace));
   });
   return !stop.load();
+}
+
+template <class T>
+Pass<T> prediction_pass(Workspace<T>& workspace) {
+  Pass<T> pass{kernels<T>()};
+  pass.folded = true;
+  pass.scratch = workspace.scratch.data();
+  return pass;
 }
 
 // Sums over one chunk: the losses of the heads, the penalty, the metrics.
 template <class T>
 void sum_chunk(const Network<T>& network, const std::vector<Head<T>>& heads,
-               const std::vector<bool>& idle, const Examples<T>& examples, Arena<T>& arena,
+               const std::vector<bool>& idle, const Examples<T>& examples, Workspace<T>& workspace,
                int64_t first, int64_t count, double* sum) {
+  const Arena<T>& arena = workspace.arena;
   T rows[kMostChunk], penalties[kMostChunk] = {};
   const T* weights = examples.weights == nullptr ? nullptr : examples.weights + first;
-  Pass<T> pass{kernels<T>()};
+  Pass<T> pass = prediction_pass(workspace);
   pass.penalties = penalties;
   pass.row_weights = weights;
   network.forward(arena.memory, pass, 0, count, idle);
@@ -94,18 +113,22 @@ void sum_chunk(const Network<T>& network, const std::vector<Head<T>>& heads,
 }  // namespace
 
 template <class T>
-std::unique_ptr<Arena<T>> Workspaces<T>::take(const Network<T>& network) {
+Workspace<T>::Workspace(const Network<T>& network)
+    : arena(network, chunk_rows(network), {}), scratch(network.scratch(chunk_rows(network))) {}
+
+template <class T>
+std::unique_ptr<Workspace<T>> Workspaces<T>::take(const Network<T>& network) {
   for (auto& spare : spare_) {
-    if (Arena<T>* kept = spare.exchange(nullptr)) return std::unique_ptr<Arena<T>>(kept);
+    if (Workspace<T>* kept = spare.exchange(nullptr)) return std::unique_ptr<Workspace<T>>(kept);
   }
-  return std::make_unique<Arena<T>>(network, chunk_rows(network), std::vector<int>());
+  return std::make_unique<Workspace<T>>(network);
 }
 
 template <class T>
-void Workspaces<T>::give_back(std::unique_ptr<Arena<T>> arena) {
+void Workspaces<T>::give_back(std::unique_ptr<Workspace<T>> workspace) {
   for (auto& spare : spare_) {
-    Arena<T>* empty = nullptr;
-    if (spare.compare_exchange_strong(empty, arena.get())) return (void)arena.release();
+    Workspace<T>* empty = nullptr;
+    if (spare.compare_exchange_strong(empty, workspace.get())) return (void)workspace.release();
   }
 }
 
@@ -117,16 +140,15 @@ Workspaces<T>::~Workspaces() {
 template <class T>
 bool predict(const Network<T>& network, Workspaces<T>& workspaces, const Examples<T>& examples,
              int threads, const std::vector<T*>& outputs, const Ask& ask) {
-  const std::vector<bool> idle(network.layers.size(), false);
-  const Pass<T> pass{kernels<T>()};
+  const std::vector<bool> idle = network.folded();
   return for_chunks(network, workspaces, examples, threads, ask,
-                    [&](Arena<T>& arena, int64_t first, int64_t count) {
-                      network.forward(arena.memory, pass, 0, count, idle);
+                    [&](Workspace<T>& workspace, int64_t first, int64_t count) {
+                      const Memory<T>& memory = workspace.arena.memory;
+                      network.forward(memory, prediction_pass(workspace), 0, count, idle);
                       for (size_t i = 0; i < outputs.size(); ++i) {
                         const auto node = static_cast<size_t>(network.outputs[i]);
                         const int64_t width = network.values[node].width();
-                        std::copy_n(arena.memory.values[node], count * width,
-                                    outputs[i] + first * width);
+                        std::copy_n(memory.values[node], count * width, outputs[i] + first * width);
                       }
                     });
 }
@@ -137,7 +159,7 @@ Report evaluate(const Network<T>& network, Workspaces<T>& workspaces,
                 const Ask& ask) {
   Report report;
   report.losses.assign(heads.size(), 0);
-  std::vector<bool> idle(network.layers.size(), false);
+  std::vector<bool> idle = network.folded();
   size_t n_metrics = 0;
   for (const Head<T>& head : heads) {
     n_metrics += head.metrics.size();
@@ -151,9 +173,9 @@ Report evaluate(const Network<T>& network, Workspaces<T>& workspaces,
   std::vector<double> sums(chunks * width);
   report.interrupted =
       !for_chunks(network, workspaces, examples, threads, ask,
-                  [&](Arena<T>& arena, int64_t first, int64_t count) {
+                  [&](Workspace<T>& workspace, int64_t first, int64_t count) {
                     double* sum = sums.data() + static_cast<size_t>(first / chunk_size) * width;
-                    sum_chunk(network, heads, idle, examples, arena, first, count, sum);
+                    sum_chunk(network, heads, idle, examples, workspace, first, count, sum);
                   });
   for (size_t chunk = 0; chunk < chunks; ++chunk) {
     const double* sum = sums.data() + chunk * width;

@@ -7,18 +7,25 @@
 
 namespace fastnn {
 
-// Places to work in, one per thread. Some are kept for the next call, so that predicting a single
-// row allocates nothing.
+// A place to work in, for one thread.
+template <class T>
+struct Workspace {
+  explicit Workspace(const Network<T>& network);
+  Arena<T> arena;
+  Buffer<T> scratch;
+};
+
+// Some are kept for the next call, so that predicting a single row allocates nothing.
 template <class T>
 class Workspaces {
  public:
   ~Workspaces();
-  std::unique_ptr<Arena<T>> take(const Network<T>& network);
-  void give_back(std::unique_ptr<Arena<T>> arena);
+  std::unique_ptr<Workspace<T>> take(const Network<T>& network);
+  void give_back(std::unique_ptr<Workspace<T>> workspace);
 
  private:
   static constexpr size_t kKept = 4;
-  std::atomic<Arena<T>*> spare_[kKept] = {};
+  std::atomic<Workspace<T>*> spare_[kKept] = {};
 };
 
 // outputs[i][n, width of output i]; threads at most that many, 0 = default_threads(). False when

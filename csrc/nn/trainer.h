@@ -18,7 +18,8 @@ namespace fastnn {
 template <class T>
 struct Examples {
   int64_t n = 0;
-  std::vector<const void*> inputs;   // T, or int32 for ids
+  std::vector<const void*> inputs;   // T, or int32 for ids, or
+  std::vector<bool> bytes;           // uint8 for numbers, by input
   std::vector<const void*> targets;  // T, or int32 for classes
   const T* weights = nullptr;        // one per row, or null
 };
@@ -72,22 +73,24 @@ class Trainer {
   void order_epoch(const Examples<T>& examples, const Run& run);
   Step step_at(const Examples<T>& examples, const Run& run, int64_t index, int64_t done) const;
 
+  using Counters = std::vector<std::atomic<int64_t>>;  // of jobs, by stage
+  size_t n_stages() const { return mixers_.size() + mixers_back_.size() + 1; }
   void rows_phase(const Team& team, const Examples<T>& examples, const Step& step, uint64_t seed,
-                  bool training, std::atomic<int64_t>& next);
-  void rows_job(const Examples<T>& examples, const Step& step, const Pass<T>& pass, int64_t first,
-                int64_t count);
+                  bool training, Counters& counters);
+  void meet(const Team& team, size_t stage, const Pass<T>& pass, int64_t count);
+  void rows_job(size_t stage, const Pass<T>& pass, int64_t first, int64_t count);
+  void losses(const Pass<T>& pass, int64_t first, int64_t count);
   void gather(const Examples<T>& examples, const Step& step, int64_t first, int64_t count);
   void weights_phase(const Team& team, const UpdateStep<T>& update);
   void update_tiles(const Team& team, const UpdateStep<T>& update);
-  void update_piece(Parameter<T>& parameter, const Tile& tile, UpdateStep<T> update, const T* g,
-                    bool shared);
+  void update_tile(const Tile& tile, UpdateStep<T> update, const T* g, int64_t stride, bool shared);
   void store_gradients(const Team& team, bool penalized);
   void apply_gradients(const Team& team, const UpdateStep<T>& update);
   void gradient_scales(std::vector<double>& scales) const;
   double batch_loss(const Step& step) const;
   void add_to(Report& report, const Step& step, double loss) const;
   Parameter<T>& parameter_of(const Tile& tile) const;
-  Rows<T> whole_batch(const Tile& tile, const Pass<T>& pass, int64_t count) const;
+  T* tile_gradient(const Team& team, const Tile& tile) const;
 
   const Network<T>& network_;
   const std::vector<Head<T>>& heads_;
@@ -99,8 +102,10 @@ class Trainer {
   std::unique_ptr<Arena<T>> arena_;
   Tables<T> tables_;
   std::vector<Tile> tiles_;
-  std::vector<double> tile_squares_;  // while gradients are stored
-  int64_t tile_elements_ = 0;         // of the largest tile
+  std::vector<double> tile_squares_;          // while gradients are stored
+  int64_t tile_elements_ = 0;                 // room for the gradient of the largest tile
+  int64_t tile_scratch_ = 0;                  // what layers need beside it
+  std::vector<size_t> mixers_, mixers_back_;  // nodes that mix rows, in the order they are met
 
   // Per batch.
   Buffer<T> row_losses_, row_metrics_, row_penalties_, row_weights_;
