@@ -58,6 +58,12 @@ Trainer<T>::Trainer(const Network<T>& network, const std::vector<Head<T>>& heads
 }
 
 template <class T>
+Parameter<T>& Trainer<T>::parameter_of(const Tile& tile) const {
+  return *network_.layers[static_cast<size_t>(tile.layer)]
+              ->parameters[static_cast<size_t>(tile.parameter)];
+}
+
+template <class T>
 void Trainer<T>::plan_tiles() {
   for (const auto& layer : network_.layers) {
     if (layer == nullptr) continue;

@@ -17,12 +17,6 @@ bool starts_parameter(const std::vector<Tile>& tiles, size_t i) {
 }  // namespace
 
 template <class T>
-Parameter<T>& Trainer<T>::parameter_of(const Tile& tile) const {
-  return *network_.layers[static_cast<size_t>(tile.layer)]
-              ->parameters[static_cast<size_t>(tile.parameter)];
-}
-
-template <class T>
 void Trainer<T>::weights_phase(const Team& team, const UpdateStep<T>& update) {
   if (team.member == 0) {
     const Pass<T> pass{kernels_};
