@@ -231,8 +231,8 @@ class Convolution : public Layer<T> {
   int64_t rows_ = 0, pixels_ = 0;  // of the kernel, of the output
   Activation activation_ = Activation::kIdentity;
   bool winograd_ = false;
-  int64_t block_ = 0;             // channels of a piece of work
-  mutable Buffer<T> u_, ut_;      // transformed weights, kept up to date by refresh()
+  int64_t block_ = 0;         // channels of a piece of work
+  mutable Buffer<T> u_, ut_;  // transformed weights, kept up to date by refresh()
   mutable Folded folded_;
 };
 
