@@ -332,6 +332,7 @@ void bind_kernels(py::module_& m) {
         py::arg("g"));
   k.def("multiply_adds", &multiply_adds, isa, py::arg("rounds"));
   bind_row_kernels(m, k);
+  bind_winograd_kernels(k);
 }
 
 }  // namespace fastnn

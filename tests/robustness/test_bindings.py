@@ -22,6 +22,10 @@ BAGS = IDS.reshape(M // 2, 2)
 PER_BAG = PER_ROW.reshape(M // 2, 2)
 CHOSEN = np.array([[0, 1, 1, 0, 1]] * 3, np.int32)
 OUT = np.zeros_like(ROWS)
+IMAGES = np.linspace(-1, 1, 2 * 5 * 6 * 16, dtype=np.float32).reshape(2, 5, 6, 16)
+BORDER = (1, 1, 1, 1)
+FILTERS = np.linspace(-1, 2, 9 * 16 * 16, dtype=np.float32).reshape(3, 3, 16, 16)
+TRANSFORMED = np.linspace(-1, 2, 36 * 16 * 16, dtype=np.float32)
 PIXELS = np.arange(7 * K, dtype=np.uint8).reshape(7, K)
 IMAGES = (np.arange(36, dtype=np.float32) / 8 + 0.25).reshape(2, 3, 3, 2)
 KERNEL = np.linspace(-1, 1, 2 * 2 * 2 * 3, dtype=np.float32).reshape(2, 2, 2, 3)
@@ -66,6 +70,10 @@ CALLS = {
     "scale": (ROWS, 2.0, 1.0, OUT),
     "dropout": (ROWS, 0.5, 1, 2, 3),
     "gaussian_noise": (ROWS, 0.5, 1, 2, 3),
+    "winograd_transform": (FILTERS,),
+    "winograd_forward": (IMAGES, TRANSFORMED, FILTERS[0, 0, 0].copy(), 16, BORDER, "relu"),
+    "winograd_backward_inputs": (IMAGES, TRANSFORMED, 16, BORDER),
+    "winograd_backward_weights": (IMAGES, IMAGES[:, ::-1].copy(), BORDER),
     "move_images": (IMAGES, (2, 2), (1, 1), "both", True, (1, 2, 3)),
     "move_images_backward": (IMAGES, IMAGES, (1, 1), "both", True, (1, 2, 3)),
     "channel_dropout": (IMAGES[0], 0.5, 1, 2, 3),

@@ -50,6 +50,10 @@ __all__: list[str] = [
     "sum_squares",
     "update",
     "update_rows",
+    "winograd_backward_inputs",
+    "winograd_backward_weights",
+    "winograd_forward",
+    "winograd_transform",
 ]
 
 def activation_backward(
@@ -291,3 +295,39 @@ def update_rows(
     slots: collections.abc.Sequence[numpy.ndarray | None],
     g: numpy.ndarray,
 ) -> None: ...
+def winograd_backward_inputs(
+    isa: str,
+    dy: numpy.ndarray,
+    ut: numpy.ndarray,
+    channels: typing.SupportsInt | typing.SupportsIndex,
+    border: typing.Annotated[
+        collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(4)"
+    ],
+) -> numpy.ndarray: ...
+def winograd_backward_weights(
+    isa: str,
+    x: numpy.ndarray,
+    dy: numpy.ndarray,
+    border: typing.Annotated[
+        collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(4)"
+    ],
+    begin: typing.SupportsInt | typing.SupportsIndex = 0,
+    end: typing.SupportsInt | typing.SupportsIndex | None = None,
+) -> numpy.ndarray: ...
+def winograd_forward(
+    isa: str,
+    x: numpy.ndarray,
+    u: numpy.ndarray,
+    b: numpy.ndarray | None,
+    filters: typing.SupportsInt | typing.SupportsIndex,
+    border: typing.Annotated[
+        collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(4)"
+    ],
+    activation: str = "identity",
+) -> numpy.ndarray: ...
+def winograd_transform(
+    isa: str,
+    w: numpy.ndarray,
+    begin: typing.SupportsInt | typing.SupportsIndex = 0,
+    end: typing.SupportsInt | typing.SupportsIndex | None = None,
+) -> tuple[numpy.ndarray, numpy.ndarray]: ...
