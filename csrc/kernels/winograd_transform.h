@@ -19,6 +19,17 @@ inline constexpr float kA = 0.625F, kB = 1.5F;
 inline constexpr float kAA = kA * kA, kBB = kB * kB, kAAA = kAA * kA, kBBB = kBB * kB;
 inline constexpr float kSum = kAA + kBB, kProduct = kAA * kBB;
 
+// A product that is rounded before it is added to another one: which of the two the compiler fuses
+// with the sum would differ between places, and so would the bits.
+FASTNN_INLINE Lanes rounded(Lanes product) {
+#if defined(__aarch64__)
+  asm("" : "+w"(product));
+#else
+  asm("" : "+v"(product));
+#endif
+  return product;
+}
+
 // --- one line ------------------------------------------------------------------------------------
 
 struct InputLine {  // t = B' d: the points' Lagrange polynomials
@@ -40,10 +51,10 @@ struct InputGradientLine {  // d = B t
   static FASTNN_INLINE void apply(const Lanes* t, Lanes* d) {
     const Lanes even_a = t[1] + t[2], odd_a = t[1] - t[2];
     const Lanes even_b = t[3] + t[4], odd_b = t[3] - t[4];
-    d[0] = kProduct * t[0];
-    d[1] = kProduct * t[5] - kA * kBB * odd_a - kB * kAA * odd_b;
-    d[2] = -kSum * t[0] - kBB * even_a - kAA * even_b;
-    d[3] = kA * odd_a + kB * odd_b - kSum * t[5];
+    d[0] = rounded(kProduct * t[0]);
+    d[1] = rounded(kProduct * t[5]) - kA * kBB * odd_a - kB * kAA * odd_b;
+    d[2] = rounded(-kSum * t[0]) - kBB * even_a - kAA * even_b;
+    d[3] = rounded(kA * odd_a) + kB * odd_b - kSum * t[5];
     d[4] = t[0] + even_a + even_b;
     d[5] = t[5];
   }
@@ -55,9 +66,9 @@ struct OutputLine {  // y = A' t: values of the powers at the points
     const Lanes even_a = t[1] + t[2], odd_a = t[1] - t[2];
     const Lanes even_b = t[3] + t[4], odd_b = t[3] - t[4];
     y[0] = t[0] + even_a + even_b;
-    y[1] = kA * odd_a + kB * odd_b;
-    y[2] = kAA * even_a + kBB * even_b;
-    y[3] = kAAA * odd_a + kBBB * odd_b + t[5];
+    y[1] = rounded(kA * odd_a) + kB * odd_b;
+    y[2] = rounded(kAA * even_a) + kBB * even_b;
+    y[3] = rounded(kAAA * odd_a) + kBBB * odd_b + t[5];
   }
 };
 
@@ -82,8 +93,8 @@ inline constexpr float kGa = 1 / (2 * kAA * (kAA - kBB)), kGb = 1 / (2 * kBB * (
 struct WeightsLine {  // u = G g
   static constexpr int from = 3, to = 6;
   static FASTNN_INLINE void apply(const Lanes* g, Lanes* u) {
-    const Lanes even_a = kGa * g[0] + kGa * kAA * g[2], even_b = kGb * g[0] + kGb * kBB * g[2];
-    u[0] = kG0 * g[0];
+    const Lanes even_a = rounded(kGa * g[0]) + kGa * kAA * g[2], even_b = rounded(kGb * g[0]) + kGb * kBB * g[2];
+    u[0] = rounded(kG0 * g[0]);
     u[1] = even_a + kGa * kA * g[1];
     u[2] = even_a - kGa * kA * g[1];
     u[3] = even_b + kGb * kB * g[1];
@@ -96,9 +107,9 @@ struct WeightsGradientLine {  // g = G' u
   static constexpr int from = 6, to = 3;
   static FASTNN_INLINE void apply(const Lanes* u, Lanes* g) {
     const Lanes even_a = u[1] + u[2], even_b = u[3] + u[4];
-    g[0] = kG0 * u[0] + kGa * even_a + kGb * even_b;
-    g[1] = kGa * kA * (u[1] - u[2]) + kGb * kB * (u[3] - u[4]);
-    g[2] = kGa * kAA * even_a + kGb * kBB * even_b + u[5];
+    g[0] = rounded(kG0 * u[0]) + kGa * even_a + kGb * even_b;
+    g[1] = rounded(kGa * kA * (u[1] - u[2])) + kGb * kB * (u[3] - u[4]);
+    g[2] = rounded(kGa * kAA * even_a) + kGb * kBB * even_b + u[5];
   }
 };
 
