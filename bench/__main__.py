@@ -54,6 +54,8 @@ def measure(workload: str, args: argparse.Namespace) -> None:
         if args.data:
             arguments += ["--data", str(args.data)]
         for row in child("bench.contest", arguments, threads):
+            if "gflops" in row:
+                row["share"] = row["gflops"] / args.limits[threads]["fma_gflops"]
             print(line_of(row), flush=True)
             rows.append(row)
     result = {**origin, "limits": args.limits, "data": "stored" if args.data else "synthetic"}

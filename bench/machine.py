@@ -7,15 +7,17 @@ import importlib.metadata
 import json
 import os
 import platform
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from fastnn import _core
 
 from bench.timing import fastest
 
-PACKAGES = ("fastnn", "numpy", "torch", "jax", "jaxlib", "scikit-learn", "onnxruntime")
+PACKAGES = ("fastnn", "numpy", "torch", "jax", "jaxlib", "keras", "scikit-learn", "onnxruntime")
 
 
 def processor() -> dict[str, str]:
@@ -61,14 +63,19 @@ def describe() -> dict[str, Any]:
 
 
 def limits() -> dict[str, float]:
-    """GFLOP/s of a large float32 product and GB/s of a copy beyond the caches, with NumPy."""
-    size = 2048
-    a = np.random.default_rng(0).random((size, size), dtype=np.float32)
-    product = np.empty_like(a)
+    """GFLOP/s of multiply-adds in registers, on every core at once; GB/s of a copy by NumPy."""
+    cores, isa = len(os.sched_getaffinity(0)), _core.instruction_set()
+
+    def multiply_adds(_: int) -> float:
+        return _core.kernels.multiply_adds(isa, 3_000_000)[0]
+
     source = np.ones(2**26, np.float32)
     target = np.empty_like(source)
+    with ThreadPoolExecutor(cores) as pool:
+        operations = sum(pool.map(multiply_adds, range(cores)))
+        seconds = fastest(lambda: list(pool.map(multiply_adds, range(cores))), repeats=9)
     return {
-        "sgemm_gflops": 2e-9 * size**3 / fastest(lambda: np.matmul(a, a, out=product)),
+        "fma_gflops": 1e-9 * operations / seconds,
         "copy_gb_per_second": 2e-9 * source.nbytes / fastest(lambda: np.copyto(target, source)),
     }
 

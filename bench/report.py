@@ -1,7 +1,8 @@
-"""The results as a Markdown table: `python -m bench.report [FOLDER] [--readme]`.
+"""The results as a Markdown table: `python -m bench.report [FOLDER] [--readme | --kernels]`.
 
 "fastnn is" how many times as fast: the median over rounds of both, and the best round against the
-best round, which other work on the machine disturbs least.
+best round, which other work on the machine disturbs least. "of FMA" is the share of the machine's
+multiply-adds that a side's products take: Winograd's for fastnn, which are a quarter, else all.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 HEAD = (
-    "| workload | case | threads | side | speed | fastnn is | at best | spread |\n"
-    + "| --- " * 8
+    "| workload | case | threads | side | speed | fastnn is | at best | spread | of FMA |\n"
+    + "| --- " * 9
     + "|"
 )
 
@@ -29,15 +30,26 @@ def speed(row: dict[str, Any]) -> str:
 
 def cells(row: dict[str, Any]) -> tuple[str, ...]:
     if "figure" in row:
-        return row["workload"], row["case"], "", row["figure"], f"{row['value']:.2f}", "", "", ""
+        return (
+            row["workload"],
+            row["case"],
+            "",
+            row["figure"],
+            f"{row['value']:.2f}",
+            "",
+            "",
+            "",
+            "",
+        )
     times = [f"{row[key]:.2f}x" if key in row else "" for key in ("ratio", "ratio_best")]
     head = (row["workload"], row["case"], str(row["threads"]), row["side"])
-    return (*head, speed(row), *times, f"{row['spread']:.0%}")
+    share = f"{row['share']:.0%}" if "share" in row else ""
+    return (*head, speed(row), *times, f"{row['spread']:.0%}", share)
 
 
 def line_of(row: dict[str, Any]) -> str:
     """One row for the terminal."""
-    widths = (5, 12, 3, 16, 16, 8, 8, 6)
+    widths = (5, 12, 3, 20, 16, 8, 8, 6, 5)
     return " ".join(f"{cell:<{width}}" for cell, width in zip(cells(row), widths, strict=True))
 
 
@@ -47,12 +59,7 @@ def table(folder: Path) -> str:
     for path in sorted(folder.glob("w*.json"), key=lambda p: int(p.stem[1:])):
         result = json.loads(path.read_text())
         lines += ["| " + " | ".join(cells(row)) + " |" for row in result["rows"]]
-        machine = result["machine"]
-        packages = ", ".join(f"{name} {v}" for name, v in result["versions"].items())
-        origins.append(
-            f"{path.stem}: {machine['cpu']} (family/model {machine['family']}, {machine['isa']}, "
-            f"{machine['cores']} cores), Python {machine['python']}, {packages}; {result['date']}"
-        )
+        origins.append(f"{path.stem}: {origin(result)}")
     return "\n".join([*lines, "", *origins])
 
 
@@ -60,12 +67,18 @@ TITLES = {
     "w1": "8-64-64-1 regression, Adam",
     "w2": "784-256-128-10 classifier, Adam",
     "w5": "ratings, 64 factors, Adam",
+    "w3": "28x28x1 images, convolutions of 32 and 64, Adam",
+    "w4": "32x32x3 images, convolutions of 2 x 64, 128, 256, Adam",
     "w7": "784-256-32-256-784 autoencoder",
     "w10": "784-256-128-10, predict",
 }
 PEERS = {
-    "JAX": ("jax scan",),
-    "PyTorch": ("torch eager", "torch fused", "torch sparse", "torch"),
+    "JAX": ("jax scan", "jax"),
+    "PyTorch": (
+        *("torch eager", "torch fused", "torch sparse", "torch"),
+        *("torch channels last", "torch NCHW"),
+    ),
+    "Keras": ("keras",),
     "scikit-learn": ("sklearn",),
     "ONNX Runtime": ("onnxruntime",),
 }
@@ -96,8 +109,10 @@ def readme(folder: Path) -> str:
         f"| job, 2 threads | fastnn | {' | '.join(PEERS)} |",
         "| --- " * (2 + len(PEERS)) + "|",
     ]
-    for name in TITLES:
-        result = json.loads((folder / f"{name}.json").read_text())
+    for path in (folder / f"{name}.json" for name in TITLES):
+        if not path.exists():
+            continue
+        result = json.loads(path.read_text())
         rows = result["rows"]
         twins = dict.fromkeys((r["case"], r["side"]) for r in rows if r["side"][:6] == "fastnn")
         lines += [compared(rows, case, twin) for case, twin in twins]
@@ -119,12 +134,39 @@ def readme(folder: Path) -> str:
     )
 
 
+def kernels(folder: Path) -> str:
+    """Every kernel and shape with its speed and share of the limit, a column per thread count."""
+    result = json.loads((folder / "kernels.json").read_text())
+    found: dict[tuple[str, str], dict[int, str]] = {}
+    for row in result["rows"]:
+        unit, label = ("gflops", "GFLOP/s") if row["gflops"] else ("gb", "GB/s")
+        cell = f"{row[unit]:,.1f} {label}, {row['share_' + unit]:.0%}"
+        found.setdefault((row["kernel"], row["shape"]), {})[row["threads"]] = cell
+    counts = sorted({row["threads"] for row in result["rows"]})
+    lines = [f"| kernel | shape | {' | '.join(f'threads {n}' for n in counts)} |"]
+    lines.append("| --- " * (2 + len(counts)) + "|")
+    for (kernel, shape), cells in found.items():
+        lines.append(f"| {kernel} | {shape} | {' | '.join(cells.get(n, '') for n in counts)} |")
+    return "\n".join([*lines, "", origin(result)])
+
+
+def origin(result: dict[str, Any]) -> str:
+    """Machine, versions and date in one line."""
+    machine = result["machine"]
+    packages = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
+    return (
+        f"{machine['cpu']} (family/model {machine['family']}, {machine['isa']}, "
+        f"{machine['cores']} cores), Python {machine['python']}, {packages}; {result['date']}"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, nargs="?", default=Path(__file__).parent / "results")
     parser.add_argument("--readme", action="store_true", help="the short table of the README")
+    parser.add_argument("--kernels", action="store_true", help="the table of docs/kernels.md")
     given = parser.parse_args()
-    print((readme if given.readme else table)(given.folder))
+    print((readme if given.readme else kernels if given.kernels else table)(given.folder))
 
 
 if __name__ == "__main__":

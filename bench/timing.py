@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.generic]
+Run = Callable[[int], int]  # does so many units, returns how many examples that were
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Side:
     """
 
     name: str
-    run: Callable[[int], int]
+    run: Run
     check: Callable[[], Array]
     group: str = ""
     operations: float = 0.0
@@ -63,20 +64,20 @@ def fastest(work: Callable[[], object], repeats: int = 5) -> float:
     return min(seconds_of(work) for _ in range(repeats))
 
 
-def rate_of(side: Side, units: int) -> float:
+def rate_of(run: Run, units: int) -> float:
     """Examples per second over `units` units."""
     start = time.perf_counter()
-    n_examples = side.run(units)
+    n_examples = run(units)
     return n_examples / (time.perf_counter() - start)
 
 
-def units_for(side: Side, seconds: float) -> int:
-    """How many units fill `seconds`; doubles until the clock can tell, which warms the side up."""
-    side.run(1)
-    units, used = 1, seconds_of(lambda: side.run(1))
+def units_for(run: Run, seconds: float) -> int:
+    """How many units fill `seconds`; doubles until the clock can tell, which warms the run up."""
+    run(1)
+    units, used = 1, seconds_of(lambda: run(1))
     while used < seconds / 4:
         units *= 2
-        used = seconds_of(lambda units=units: side.run(units))  # type: ignore[misc]
+        used = seconds_of(lambda units=units: run(units))  # type: ignore[misc]
     return max(1, round(units * seconds / used))
 
 
@@ -85,11 +86,11 @@ def interleave(sides: Sequence[Side], rounds: int, seconds: float) -> dict[str, 
 
     Every second cycle runs backwards, so that no side always follows the same neighbour.
     """
-    units = {side.name: units_for(side, seconds) for side in sides}
+    units = {side.name: units_for(side.run, seconds) for side in sides}
     rates: dict[str, list[float]] = {side.name: [] for side in sides}
     for cycle in range(rounds):
         for side in sides if cycle % 2 == 0 else reversed(sides):
-            rates[side.name].append(rate_of(side, units[side.name]))
+            rates[side.name].append(rate_of(side.run, units[side.name]))
     return {name: Timing(tuple(values)) for name, values in rates.items()}
 
 

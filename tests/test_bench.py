@@ -11,6 +11,8 @@ import pytest
 
 from bench import ours, report
 from bench.contest import WORKLOADS, Contest, deviations, rows_of
+from bench.kernels.__main__ import FAMILIES
+from bench.kernels.case import Part
 from bench.timing import Side, Timing, interleave, ratio
 
 ROOT = Path(__file__).parents[1]
@@ -81,16 +83,60 @@ def test_unknown_workload_lists_the_known_ones():
     assert "expected names of w1, w2" in done.stderr
 
 
-def test_kernel_benches_run():
-    pytest.importorskip("pytest_benchmark")
-    files = sorted(map(str, (ROOT / "bench" / "kernels").glob("[a-z]*.py")))
-    command = [sys.executable, "-m", "pytest", "-q", "--benchmark-disable", *files]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout
+TINY = {
+    "limits": {"ROUNDS": 10, "ELEMENTS": 64},
+    "dense": {"SHAPES": ((4, 6, 5), (8, 3, 10))},
+    "conv": {"IMAGES": 2, "FIRST": ((6, 1, 4),), "INNER": ((6, 16, 16),)},
+    "winograd": {"IMAGES": 2, "INNER": ((6, 16, 16),)},
+    "pooling": {"IMAGES": 2, "SIDE": 4, "CHANNELS": 3},
+    "normalization": {"ROWS": 8, "CHANNELS": 5},
+    "update": {"ELEMENTS": 64},
+    "embedding": {"TABLES": (9,), "IDS": 8},
+    "activations": {"ELEMENTS": 60},
+}
 
 
-def test_the_readme_holds_the_table_of_the_results():
-    text = (ROOT / "README.md").read_text()
-    held = text.split("<!-- figures: python -m bench.report --readme -->")[1]
+@pytest.mark.parametrize("family", ["limits", *FAMILIES])
+@pytest.mark.parametrize("part", [Part(), Part(1, 2)], ids=["whole", "half"])
+def test_kernels_of_every_family_run(family, part, monkeypatch):
+    module = importlib.import_module(f"bench.kernels.{family}")
+    for name, value in TINY[family].items():
+        monkeypatch.setattr(module, name, value)
+    cases = list(module.cases(part))
+    assert len({(case.kernel, case.shape) for case in cases}) == len(cases) > 0
+    assert all(case.run(2) == 2 for case in cases)
+    assert all(case.operations > 0 or case.bytes > 0 for case in cases)
+
+
+@pytest.mark.parametrize("family", ["dense", "conv", "winograd"])
+def test_parts_of_a_kernel_add_up_to_the_whole(family, monkeypatch):
+    module = importlib.import_module(f"bench.kernels.{family}")
+    for name, value in TINY[family].items():
+        monkeypatch.setattr(module, name, value)
+    whole, *parts = (
+        [case.operations for case in module.cases(part)]
+        for part in (Part(), Part(0, 2), Part(1, 2))
+    )
+    assert np.allclose(whole, np.sum(parts, axis=0))
+
+
+def test_kernels_share_the_limit_of_their_kind(tmp_path):
+    command = [sys.executable, "-m", "bench.kernels", "update", "--threads", "1", "--rounds", "1"]
+    command += ["--seconds", "1e-3", "--out", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    lines = done.stdout.splitlines()
+    assert [line.split()[0] for line in lines[:2]] == ["multiply_adds", "add"]
+    assert all(line.split()[-1] == "100%" for line in lines[:2])
+    assert "GB/s" in lines[-1]
+    assert not list(tmp_path.iterdir())  # a part of the kernels is no result
+
+
+@pytest.mark.parametrize(
+    ("page", "option", "make"),
+    [("README.md", "--readme", report.readme)],
+)
+def test_a_page_holds_the_table_of_the_results(page, option, make):
+    text = (ROOT / page).read_text()
+    held = text.split(f"<!-- figures: python -m bench.report {option} -->")[1]
     held = held.split("<!-- end of figures -->")[0]
-    assert held.strip() == report.readme(ROOT / "bench" / "results").strip()
+    assert held.strip() == make(ROOT / "bench" / "results").strip()

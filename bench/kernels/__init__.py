@@ -1,1 +1,1 @@
-"""Single kernels under pytest-benchmark: `pytest bench/kernels/*.py [-k avx512]`."""
+"""Single kernels against the limits of the machine: `python -m bench.kernels`."""

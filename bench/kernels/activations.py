@@ -1,22 +1,27 @@
-"""Activations and their derivatives over 128 x 256 elements, and softmax over ten classes."""
+"""Activations and their derivatives beyond the caches: what costs more than its memory shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
-import pytest
 from fastnn import _core
 
-ELEMENTWISE = [name for name in _core.activations() if name != "softmax"]
-X = np.random.default_rng(0).normal(size=(128, 256)).astype(np.float32)
+from bench.kernels.case import Case, Part, calls, uniform, zeros
+
+ELEMENTS, CLASSES = 2**24, 10
+NAMES = [name for name in _core.activations() if name != "softmax"]
 
 
-@pytest.mark.parametrize("isa", _core.instruction_sets())
-@pytest.mark.parametrize("activation", ELEMENTWISE)
-@pytest.mark.parametrize("direction", ["forward", "backward"])
-def test_activation(benchmark, direction, activation, isa):
-    kernel = getattr(_core.kernels, f"activation_{direction}")
-    arrays = (X,) if direction == "forward" else (X, np.tanh(X), np.ones_like(X))
-    benchmark(kernel, isa, *arrays, np.empty_like(X), activation)
-
-
-@pytest.mark.parametrize("isa", _core.instruction_sets())
-def test_softmax(benchmark, isa):
-    benchmark(_core.kernels.softmax_forward, isa, X[:, :10].copy())
+def cases(part: Part) -> Iterator[Case]:
+    kernels, n = _core.kernels, part.size(ELEMENTS)
+    x, y, out = uniform(n) - np.float32(0.5), uniform(n), zeros(n)
+    for name in NAMES:
+        forward = calls(kernels.activation_forward, x, out, name)
+        yield Case("activation_forward", f"{name}, {ELEMENTS}", forward, bytes=8.0 * n)
+        backward = calls(kernels.activation_backward, x, x, y, out, name)
+        yield Case("activation_backward", f"{name}, {ELEMENTS}", backward, bytes=12.0 * n)
+    rows = part.size(ELEMENTS // CLASSES)
+    softmax = calls(kernels.softmax_forward, uniform(rows, CLASSES))
+    shape = f"{ELEMENTS // CLASSES} x {CLASSES}"
+    yield Case("softmax_forward", shape, softmax, bytes=8.0 * rows * CLASSES)

@@ -1,28 +1,40 @@
-"""The three dense products at the shapes of the workloads; GFLOP/s in the extra information."""
+"""The three products of a dense layer: squares, and small layers at three batches."""
 
-import numpy as np
-import pytest
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
 from fastnn import _core
 
-PRODUCTS = ("dense_forward", "dense_backward_inputs", "dense_backward_weights")
-SHAPES = (
-    *((1, 784, 256), (16, 64, 64), (16, 784, 256), (16, 256, 128), (64, 8, 64), (64, 64, 64)),
-    *((64, 784, 256), (64, 256, 128), (64, 128, 10), (64, 256, 32), (64, 32, 256)),
-    *((64, 256, 784), (64, 784, 100), (512, 784, 256), (64, 1024, 1024)),
-)
+from bench.kernels.case import ISA, Case, Part, uniform
+from bench.timing import Run
+
+SQUARES = (1024, 2048, 4096)
+LAYERS = ((784, 256), (256, 128), (128, 10), (64, 64), (8, 64))
+BATCHES = (32, 128, 512)
+SHAPES = (*((n, n, n) for n in SQUARES), *((m, k, n) for k, n in LAYERS for m in BATCHES))
 
 
-@pytest.mark.parametrize("isa", _core.instruction_sets())
-@pytest.mark.parametrize(("m", "k", "n"), SHAPES)
-@pytest.mark.parametrize("product", PRODUCTS)
-def test_dense(benchmark, product, m, k, n, isa):
-    rng = np.random.default_rng(0)
-    x, w, dy = (rng.random(s, dtype=np.float32) for s in ((m, k), (k, n), (m, n)))
-    arguments = {
-        "dense_forward": (x, w, np.zeros(n, np.float32)),
-        "dense_backward_inputs": (dy, w),
-        "dense_backward_weights": (x, dy),
-    }
-    benchmark(getattr(_core.kernels, product), isa, *arguments[product])
-    if benchmark.enabled:
-        benchmark.extra_info["gflops"] = 2e-9 * m * k * n / benchmark.stats["min"]
+def repeats(kernel: Callable[..., Any], *arguments: Any, **named: Any) -> Run:
+    """Repeat inside one call: the smallest products take less time than a call."""
+
+    def run(times: int) -> int:
+        kernel(ISA, *arguments, **named, repeat=times)
+        return times
+
+    return run
+
+
+def cases(part: Part) -> Iterator[Case]:
+    for m, k, n in SHAPES:
+        rows, (begin, end) = part.size(m), part.of(k)
+        w, b = uniform(k, n), uniform(n)
+        forward = repeats(_core.kernels.dense_forward, uniform(rows, k), w, b)
+        inputs = repeats(_core.kernels.dense_backward_inputs, uniform(rows, n), w)
+        x, dy = uniform(m, k), uniform(m, n)
+        weights = repeats(_core.kernels.dense_backward_weights, x, dy, begin=begin, end=end)
+        shape = f"{m} x {k} x {n}"
+        yield Case("dense_forward", shape, forward, 2.0 * rows * k * n)
+        yield Case("dense_backward_inputs", shape, inputs, 2.0 * rows * k * n)
+        yield Case("dense_backward_weights", shape, weights, 2.0 * m * (end - begin) * n)

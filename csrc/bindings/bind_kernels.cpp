@@ -19,22 +19,28 @@ namespace fastnn {
 namespace {
 
 // --- dense ---------------------------------------------------------------------------------------
+// repeat: how often to do it, for benches, as the smallest products take less time than a call.
 
 py::array dense_forward(const std::string& isa, const py::array& x, const py::array& w,
-                        const Optional& b, const std::string& activation) {
+                        const Optional& b, const std::string& activation, int64_t repeat) {
   return by_type(x, "x", [&](auto zero) -> py::array {
     using T = decltype(zero);
     const auto [m, k] = matrix(x, "x");
     const int64_t n = matrix(w, "w").second;
     auto y = new_array<T>({m, n});
-    table<T>(isa).dense_forward(m, k, n, input<T>(x, "x", {m, k}), k, input<T>(w, "w", {k, n}),
-                                maybe<T>(b, "b", {n}), y.mutable_data(), n,
-                                named<Activation>(activation_names(), activation, "activation"));
+    const auto f = named<Activation>(activation_names(), activation, "activation");
+    const auto *from = input<T>(x, "x", {m, k}), *weights = input<T>(w, "w", {k, n});
+    const auto* bias = maybe<T>(b, "b", {n});
+    const Kernels<T>& kernels = table<T>(isa);
+    for (int64_t i = 0; i < repeat; ++i) {
+      kernels.dense_forward(m, k, n, from, k, weights, bias, y.mutable_data(), n, f);
+    }
     return y;
   });
 }
 
-py::array dense_backward_inputs(const std::string& isa, const py::array& dy, const py::array& w) {
+py::array dense_backward_inputs(const std::string& isa, const py::array& dy, const py::array& w,
+                                int64_t repeat) {
   return by_type(dy, "dy", [&](auto zero) -> py::array {
     using T = decltype(zero);
     const auto [m, n] = matrix(dy, "dy");
@@ -42,14 +48,17 @@ py::array dense_backward_inputs(const std::string& isa, const py::array& dy, con
     auto dx = new_array<T>({m, k});
     const Kernels<T>& kernels = table<T>(isa);
     Buffer<T> scratch(kernels.dense_scratch(m, k, n));
-    kernels.dense_backward_inputs(m, k, n, input<T>(dy, "dy"), n, input<T>(w, "w", {k, n}),
-                                  dx.mutable_data(), k, scratch.data());
+    const auto *from = input<T>(dy, "dy"), *weights = input<T>(w, "w", {k, n});
+    for (int64_t i = 0; i < repeat; ++i) {
+      kernels.dense_backward_inputs(m, k, n, from, n, weights, dx.mutable_data(), k,
+                                    scratch.data());
+    }
     return dx;
   });
 }
 
 py::array dense_backward_weights(const std::string& isa, const py::array& x, const py::array& dy,
-                                 int64_t begin, std::optional<int64_t> end) {
+                                 int64_t begin, std::optional<int64_t> end, int64_t repeat) {
   return by_type(x, "x", [&](auto zero) -> py::array {
     using T = decltype(zero);
     const auto [m, k] = matrix(x, "x");
@@ -58,8 +67,11 @@ py::array dense_backward_weights(const std::string& isa, const py::array& x, con
     check(0 <= begin && begin <= stop && stop <= k, "begin: expected 0 <= begin <= end <= ", k,
           ", got ", begin, " and ", stop);
     auto dw = new_array<T>({stop - begin, n});
-    table<T>(isa).dense_backward_weights(m, begin, stop, n, input<T>(x, "x"), k,
-                                         input<T>(dy, "dy", {m, n}), n, dw.mutable_data());
+    const auto *from = input<T>(x, "x"), *gradient = input<T>(dy, "dy", {m, n});
+    const Kernels<T>& kernels = table<T>(isa);
+    for (int64_t i = 0; i < repeat; ++i) {
+      kernels.dense_backward_weights(m, begin, stop, n, from, k, gradient, n, dw.mutable_data());
+    }
     return dw;
   });
 }
@@ -304,11 +316,12 @@ void bind_kernels(py::module_& m) {
   m.def("optimizers", &optimizer_names);
   py::module_ k = m.def_submodule("kernels", "One function per kernel; isa names its table.");
   const auto isa = py::arg("isa");
+  const auto repeat = py::arg("repeat") = 1;
   k.def("dense_forward", &dense_forward, isa, py::arg("x"), py::arg("w"), py::arg("b"),
-        py::arg("activation") = "identity");
-  k.def("dense_backward_inputs", &dense_backward_inputs, isa, py::arg("dy"), py::arg("w"));
+        py::arg("activation") = "identity", repeat);
+  k.def("dense_backward_inputs", &dense_backward_inputs, isa, py::arg("dy"), py::arg("w"), repeat);
   k.def("dense_backward_weights", &dense_backward_weights, isa, py::arg("x"), py::arg("dy"),
-        py::arg("begin") = 0, py::arg("end") = py::none());
+        py::arg("begin") = 0, py::arg("end") = py::none(), repeat);
   k.def("column_sums", &column_sums, isa, py::arg("x"));
   k.def("activation_forward", &activation_forward, isa, py::arg("x"), py::arg("out"),
         py::arg("activation"));
@@ -330,7 +343,8 @@ void bind_kernels(py::module_& m) {
         py::arg("slots"), py::arg("g"), py::arg("stream") = false);
   k.def("regularize", &regularize, isa, py::arg("w"), py::arg("l2"), py::arg("clip_value"),
         py::arg("g"));
-  k.def("multiply_adds", &multiply_adds, isa, py::arg("rounds"));
+  k.def("multiply_adds", &multiply_adds, isa, py::arg("rounds"),
+        py::call_guard<py::gil_scoped_release>());
   bind_row_kernels(m, k);
   bind_winograd_kernels(k);
 }

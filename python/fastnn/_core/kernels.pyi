@@ -136,13 +136,19 @@ def conv_forward(
     activation: str = "identity",
 ) -> numpy.ndarray: ...
 def copy_columns(isa: str, x: numpy.ndarray, out: numpy.ndarray) -> None: ...
-def dense_backward_inputs(isa: str, dy: numpy.ndarray, w: numpy.ndarray) -> numpy.ndarray: ...
+def dense_backward_inputs(
+    isa: str,
+    dy: numpy.ndarray,
+    w: numpy.ndarray,
+    repeat: typing.SupportsInt | typing.SupportsIndex = 1,
+) -> numpy.ndarray: ...
 def dense_backward_weights(
     isa: str,
     x: numpy.ndarray,
     dy: numpy.ndarray,
     begin: typing.SupportsInt | typing.SupportsIndex = 0,
     end: typing.SupportsInt | typing.SupportsIndex | None = None,
+    repeat: typing.SupportsInt | typing.SupportsIndex = 1,
 ) -> numpy.ndarray: ...
 def dense_forward(
     isa: str,
@@ -150,6 +156,7 @@ def dense_forward(
     w: numpy.ndarray,
     b: numpy.ndarray | None,
     activation: str = "identity",
+    repeat: typing.SupportsInt | typing.SupportsIndex = 1,
 ) -> numpy.ndarray: ...
 def dot_backward(
     isa: str, a: numpy.ndarray, b: numpy.ndarray, dy: numpy.ndarray
