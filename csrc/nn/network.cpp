@@ -117,19 +117,22 @@ void Network<T>::add_input(const Node& node) {
   layers.push_back(nullptr);
 }
 
-// A layer takes over its only user, and then that one's, as long as no output lies between.
+// A layer takes over its only user, and then that one's, as long as no output lies between. What a
+// loss may start from, the value before an activation at an output, stays too.
 template <class T>
 void Network<T>::plan_folds() {
+  const auto is_output = [this](int node) {
+    return std::find(outputs.begin(), outputs.end(), node) != outputs.end();
+  };
   folded_into.assign(layers.size(), -1);
   folds_.resize(layers.size());
   for (size_t node = 0; node < layers.size(); ++node) {
     if (layers[node] == nullptr || folded_into[node] >= 0) continue;
     for (auto last = static_cast<int>(node);;) {
       const std::vector<int>& users = consumers[static_cast<size_t>(last)];
-      if (users.size() != 1 || std::find(outputs.begin(), outputs.end(), last) != outputs.end()) {
-        break;
-      }
+      if (users.size() != 1 || is_output(last)) break;
       const Layer<T>& next = *layers[static_cast<size_t>(users[0])];
+      if (is_output(users[0]) && !next.function().empty()) break;
       if (next.sources.size() != 1 || !layers[node]->folds(folds_[node], next)) break;
       last = users[0];
       folds_[node].push_back(&next);
