@@ -251,7 +251,7 @@ constexpr Maker maker_of{make_item<Item, float>, make_item<Item, double>};
 
 extern const Maker kDense, kEmbedding, kEmbeddingBag, kDot, kConcatenate, kAdd, kMultiply, kFlatten,
     kReshape, kActivation, kRescaling, kDropout, kGaussianNoise, kActivityRegularization;
-extern const Maker kConvolution, kBatchNormalization;
+extern const Maker kConvolution, kBatchNormalization, kPooling;
 extern const Maker kZeroPadding2D, kSpatialDropout2D, kRandomFlip, kRandomTranslation, kRandomCrop;
 
 // The layer of a node; throws for an unknown kind or shapes that do not fit.
