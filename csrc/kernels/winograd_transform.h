@@ -93,7 +93,8 @@ inline constexpr float kGa = 1 / (2 * kAA * (kAA - kBB)), kGb = 1 / (2 * kBB * (
 struct WeightsLine {  // u = G g
   static constexpr int from = 3, to = 6;
   static FASTNN_INLINE void apply(const Lanes* g, Lanes* u) {
-    const Lanes even_a = rounded(kGa * g[0]) + kGa * kAA * g[2], even_b = rounded(kGb * g[0]) + kGb * kBB * g[2];
+    const Lanes even_a = rounded(kGa * g[0]) + kGa * kAA * g[2],
+                even_b = rounded(kGb * g[0]) + kGb * kBB * g[2];
     u[0] = rounded(kG0 * g[0]);
     u[1] = even_a + kGa * kA * g[1];
     u[2] = even_a - kGa * kA * g[1];

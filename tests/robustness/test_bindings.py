@@ -22,7 +22,7 @@ BAGS = IDS.reshape(M // 2, 2)
 PER_BAG = PER_ROW.reshape(M // 2, 2)
 CHOSEN = np.array([[0, 1, 1, 0, 1]] * 3, np.int32)
 OUT = np.zeros_like(ROWS)
-IMAGES = np.linspace(-1, 1, 2 * 5 * 6 * 16, dtype=np.float32).reshape(2, 5, 6, 16)
+TILES = np.linspace(-1, 1, 2 * 5 * 6 * 16, dtype=np.float32).reshape(2, 5, 6, 16)
 BORDER = (1, 1, 1, 1)
 FILTERS = np.linspace(-1, 2, 9 * 16 * 16, dtype=np.float32).reshape(3, 3, 16, 16)
 TRANSFORMED = FILTERS.reshape(-1)[:16].repeat(36 * 16)
@@ -71,9 +71,9 @@ CALLS = {
     "dropout": (ROWS, 0.5, 1, 2, 3),
     "gaussian_noise": (ROWS, 0.5, 1, 2, 3),
     "winograd_transform": (FILTERS,),
-    "winograd_forward": (IMAGES, TRANSFORMED, FILTERS[0, 0, 0].copy(), 16, BORDER, "relu"),
-    "winograd_backward_inputs": (IMAGES, TRANSFORMED, 16, BORDER),
-    "winograd_backward_weights": (IMAGES, IMAGES[:, ::-1].copy(), BORDER),
+    "winograd_forward": (TILES, TRANSFORMED, FILTERS[0, 0, 0].copy(), 16, BORDER, "relu"),
+    "winograd_backward_inputs": (TILES, TRANSFORMED, 16, BORDER),
+    "winograd_backward_weights": (TILES, TILES[:, ::-1].copy(), BORDER),
     "move_images": (IMAGES, (2, 2), (1, 1), "both", True, (1, 2, 3)),
     "move_images_backward": (IMAGES, IMAGES, (1, 1), "both", True, (1, 2, 3)),
     "channel_dropout": (IMAGES[0], 0.5, 1, 2, 3),
