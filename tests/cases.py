@@ -132,17 +132,24 @@ def _source(graph, shape):
 
 
 def _layer_case(layer):
-    """Train one layer between dense layers, so that gradients flow through it."""
+    """Train one layer between dense layers, so that gradients flow through it.
+
+    A bias before a batch normalisation has no gradient but rounding, nor has the kernel of one
+    input; sums over many pixels take smaller steps.
+    """
     graph = Graph()
     inputs = []
+    mixes = layer.kind == "batch_normalization"
+    rate = 0.001 if layer.kind.startswith("conv") else 0.05
     for shape in layer.shapes:
-        source = _source(graph, shape)
+        source = _source(graph, (*shape[:-1], shape[-1] + 2) if mixes else shape)
         if shape[:1] != ("ids",):
             last = "softplus" if shape[:1] == ("positive",) else "identity"
-            source = graph.add("dense", source, units=shape[-1], activation=last)
+            dense = {"units": shape[-1], "activation": last, "use_bias": int(not mixes)}
+            source = graph.add("dense", source, **dense)
         inputs.append(source)
     y = graph.add("flatten", graph.add(layer.kind, *inputs, **layer.config))
-    return graph.case(f"layer {layer.name}", [graph.add("dense", y, units=2)])
+    return graph.case(f"layer {layer.name}", [graph.add("dense", y, units=2)], rate=rate)
 
 
 def _recommender(name, optimizer=OPTIMIZERS["sgd momentum"], table=None, dense=None, **settings):
