@@ -83,7 +83,7 @@ def test_unknown_workload_lists_the_known_ones():
     assert "expected names of w1, w2" in done.stderr
 
 
-TINY = {
+TINY: dict[str, dict[str, object]] = {
     "limits": {"ROUNDS": 10, "ELEMENTS": 64},
     "dense": {"SHAPES": ((4, 6, 5), (8, 3, 10))},
     "conv": {"IMAGES": 2, "FIRST": ((6, 1, 4),), "INNER": ((6, 16, 16),)},

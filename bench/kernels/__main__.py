@@ -13,17 +13,13 @@ examples:
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
-import multiprocessing
 import os
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.kernels.case import Part
+from bench.kernels.measure import rows_of
 from bench.machine import describe
-from bench.timing import rate_of, units_for
 
 RESULTS = Path(__file__).parents[1] / "results"
 FAMILIES = ("dense", "conv", "winograd", "update", "embedding", "activations")
@@ -33,47 +29,6 @@ ALLOCATION = {
     "MALLOC_TRIM_THRESHOLD_": str(2**40),
     "MALLOC_ARENA_MAX": "1",
 }
-
-
-def serve(part: Part, core: int, names: Sequence[str], args: Any, together: Any, out: Any) -> None:
-    """Time this thread's part of every case, in step with the other processes."""
-    os.sched_setaffinity(0, {core})
-    for name in names:
-        for case in importlib.import_module(f"bench.kernels.{name}").cases(part):
-            units = units_for(case.run, args.seconds)
-            rates = []
-            for _ in range(args.rounds):
-                together.wait()
-                rates.append(rate_of(case.run, units))
-            best = max(rates)
-            row = {"family": name, "kernel": case.kernel, "shape": case.shape}
-            out.put(
-                {**row, "gflops": 1e-9 * case.operations * best, "gb": 1e-9 * case.bytes * best}
-            )
-    out.put(None)
-
-
-def rows_of(
-    names: Sequence[str], threads: int, args: argparse.Namespace
-) -> Iterator[dict[str, Any]]:
-    """One row per case: what the threads do together, and the shares of the limits."""
-    spawn = multiprocessing.get_context("spawn")
-    together, outs = spawn.Barrier(threads), [spawn.Queue() for _ in range(threads)]
-    cores = sorted(os.sched_getaffinity(0))[:threads]
-    workers = []
-    for i, (core, out) in enumerate(zip(cores, outs, strict=True)):
-        given = (Part(i, threads), core, ("limits", *names), args, together, out)
-        workers.append(spawn.Process(target=serve, args=given, daemon=True))
-        workers[-1].start()
-    limits = {"gflops": 0.0, "gb": 0.0}
-    while None not in (parts := [out.get() for out in outs]):
-        row = {**parts[0], "threads": threads}
-        row |= {unit: sum(part[unit] for part in parts) for unit in limits}
-        if row["family"] == "limits":
-            limits = {unit: max(limit, row[unit]) for unit, limit in limits.items()}
-        yield row | {f"share_{unit}": row[unit] / limits[unit] for unit in limits if limits[unit]}
-    for worker in workers:
-        worker.join()
 
 
 def line_of(row: dict[str, Any]) -> str:
@@ -99,7 +54,7 @@ def main() -> None:
     os.environ.update(ALLOCATION)
     origin, rows = describe(), []
     for threads in map(int, args.threads.split(",")):
-        for row in rows_of(args.name or FAMILIES, threads, args):
+        for row in rows_of(args.name or FAMILIES, threads, args.rounds, args.seconds):
             print(line_of(row), flush=True)
             rows.append(row)
     if not args.name:
