@@ -7,11 +7,15 @@ images and sums take is not counted, so that the share is what they leave.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from fastnn import _core
 
 from bench.kernels.case import ISA, Case, Part, calls, uniform, zeros
 from bench.kernels.conv import IMAGES, INNER
+from bench.timing import Run
+
+BLOCK = 64  # channels, as the core's winograd_block
 
 
 def cases(part: Part) -> Iterator[Case]:
@@ -27,5 +31,18 @@ def cases(part: Part) -> Iterator[Case]:
         yield Case("winograd_forward", shape, forward, images * one)
         inputs = calls(kernels.winograd_backward_inputs, dy[:images], ut, c, border)
         yield Case("winograd_backward_inputs", shape, inputs, images * one)
-        weights = calls(kernels.winograd_backward_weights, x, dy, border, begin, end)
+        weights = blocks(x, dy, border, begin, end)
         yield Case("winograd_backward_weights", shape, weights, IMAGES * one * (end - begin) / c)
+
+
+def blocks(x: Any, dy: Any, border: Any, begin: int, end: int) -> Run:
+    """The weights of some channels, a block in each call, as a step does it."""
+
+    def run(times: int) -> int:
+        for _ in range(times):
+            for first in range(begin, end, BLOCK):
+                last = min(first + BLOCK, end)
+                _core.kernels.winograd_backward_weights(ISA, x, dy, border, first, last)
+        return times
+
+    return run
