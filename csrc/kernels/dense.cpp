@@ -1,65 +1,11 @@
 // Dense layers: forward, and the gradients of inputs, weights and bias.
 #include "kernels/activations.h"
+#include "kernels/dense_narrow.h"
 #include "kernels/dense_product.h"
+#include "kernels/dense_transpose.h"
 
 namespace fastnn::FASTNN_ISA {
 namespace {
-
-// --- transposition -----------------------------------------------------------------------------
-
-// One whole square. Not inlined: in a loop over squares the compiler would keep an address for each
-// of the rows and spill them all, which takes three times as long.
-template <class T>
-[[gnu::noinline]] void transpose_full(const T* from, Index ldfrom, T* to, Index ldto) {
-  constexpr Index lanes = kLanes<T>;
-  Vector<T> square[lanes];
-#pragma GCC unroll 16
-  for (Index i = 0; i < lanes; ++i) square[i] = load(from + i * ldfrom);
-  transpose_square<T>(square);
-#pragma GCC unroll 16
-  for (Index i = 0; i < lanes; ++i) store(to + i * ldto, square[i]);
-}
-
-// A square of which height rows and width columns exist in `from`: writes width rows of `written`
-// elements. Rows past the end are read and written again, from the last one backwards, so that no
-// step depends on the sizes and what is not asked for (written > height) holds repeated numbers.
-template <class T>
-[[gnu::noinline]] void transpose_edge(Index height, Index width, Index written, const T* from,
-                                      Index ldfrom, T* to, Index ldto) {
-  constexpr Index lanes = kLanes<T>;
-  Vector<T> square[lanes];
-#pragma GCC unroll 16
-  for (Index i = 0; i < lanes; ++i) {
-    square[i] = load_first(from + least(i, height - 1) * ldfrom, width);
-  }
-  transpose_square<T>(square);
-#pragma GCC unroll 16
-  for (Index i = lanes - 1; i >= 0; --i) {
-    store_first(to + least(i, width - 1) * ldto, square[i], written);
-  }
-}
-
-// to[cols, rows] = from[rows, cols]^T, one square of vectors at a time. Rows of `to` are written
-// up to `padded` elements, with any numbers after the first `rows`.
-template <class T>
-void transpose(Index rows, Index cols, Index padded, const T* from, Index ldfrom, T* to,
-               Index ldto) {
-  constexpr Index lanes = kLanes<T>;
-  for (Index r = 0; r < padded; r += lanes) {
-    const Index height = rows - r < 1 ? 1 : least(rows - r, lanes),
-                written = least(padded - r, lanes);
-    for (Index c = 0; c < cols; c += lanes) {
-      const Index width = least(cols - c, lanes);
-      const T* source = from + least(r, rows - 1) * ldfrom + c;
-      T* target = to + c * ldto + r;
-      if (height == lanes && width == lanes) {
-        transpose_full(source, ldfrom, target, ldto);
-      } else {
-        transpose_edge(height, width, written, source, ldfrom, target, ldto);
-      }
-    }
-  }
-}
 
 // --- forward -----------------------------------------------------------------------------------
 
@@ -67,22 +13,32 @@ void transpose(Index rows, Index cols, Index padded, const T* from, Index ldfrom
 template <class T>
 void single_output(Index m, Index k, const T* x, Index ldx, const T* w, const T* b, T* y,
                    Index ldy) {
-  constexpr Index lanes = kLanes<T>;
+  constexpr int lanes = kLanes<T>, height = lanes < 4 ? lanes : 4;
   for (Index i = 0; i < m; i += lanes) {
-    const Index rows = m - i < lanes ? m - i : lanes;
-    Vector<T> sum[lanes] = {};
-    for (Index r = 0; r < rows; ++r) {
-      const T* row = x + (i + r) * ldx;
+    const Index rows = least(m - i, lanes);
+    Vector<T> sum[lanes];
+#pragma GCC unroll 4
+    for (int r = 0; r < lanes; r += height) {
+      const T* row[height];
+      Vector<T> part[height] = {};
+      for (int j = 0; j < height; ++j) row[j] = x + least(i + r + j, m - 1) * ldx;
       Index p = 0;
-      for (; p + lanes <= k; p += lanes) sum[r] += load(row + p) * load(w + p);
-      if (p < k) sum[r] += load_first(row + p, k - p) * load_first(w + p, k - p);
+      for (; p + lanes <= k; p += lanes) {
+#pragma GCC unroll 4
+        for (int j = 0; j < height; ++j) part[j] += load(row[j] + p) * load(w + p);
+      }
+#pragma GCC unroll 4
+      for (int j = 0; j < height; ++j) {
+        if (p < k) part[j] += load_first(row[j] + p, k - p) * load_first(w + p, k - p);
+        sum[sum_position<T>(r + j)] = part[j];
+      }
     }
-    transpose_square<T>(sum);
-    for (Index half = lanes / 2; half > 0; half /= 2) {
-      for (Index r = 0; r < half; ++r) sum[r] += sum[r + half];
+    const Vector<T> total = sum_lanes<T>(sum) + (b != nullptr ? b[0] : T(0));
+    if (ldy == 1) {
+      store_first(y + i, total, rows);
+    } else {
+      for (Index r = 0; r < rows; ++r) y[(i + r) * ldy] = total[r];
     }
-    if (b != nullptr) sum[0] += b[0];
-    for (Index r = 0; r < rows; ++r) y[(i + r) * ldy] = sum[0][r];
   }
 }
 
@@ -102,14 +58,20 @@ void dense_forward(Index m, Index k, Index n, const T* x, Index ldx, const T* w,
     activate_columns(activation, m, n, y, ldy);
     return;
   }
+  const bool relu = activation == Activation::kRelu;
+  const Activation rest = relu ? Activation::kIdentity : activation;
+  if (n > 0 && n <= kMostColumns<T> && m >= kLanes<T>) {
+    multiply_narrow(n, Narrow<T>{m, k, x, ldx, w, n, 1, b, y, ldy, relu, false});
+    activate_columns(rest, m, n, y, ldy);
+    return;
+  }
   Tiles<T> tiles = {};
   tiles.k = k;
   tiles.a = x, tiles.a_row = ldx, tiles.a_step = 1;
   tiles.b = w, tiles.ldb = n;
   tiles.start = b;
   tiles.c = y, tiles.ldc = ldy;
-  tiles.relu = activation == Activation::kRelu;
-  const Activation rest = tiles.relu ? Activation::kIdentity : activation;
+  tiles.relu = relu;
   multiply(Product<T>{m, n, tiles},
            [=](Index first, Index width) { activate_columns(rest, m, width, y + first, ldy); });
 }
@@ -129,17 +91,10 @@ bool transposes_rows(Index m, Index k, Index n) {
   return k >= kLanes<T> && rows * (n + k) + (rows - m) * n * k / 6 < n * k;
 }
 
-// Rows of w that lie whole pages apart fall into one set of the nearest cache, which cannot hold a
-// tile's height of them: they are copied closer. Elements of the copy, or 0.
-template <class T>
-Index crowded_rows(Index n) {
-  return n * sizeof(T) % kPageBytes == 0 ? kLanes<T> * (n + kLanes<T>) : 0;
-}
-
 // Enough for every smaller m too, whichever way it takes.
 template <class T>
 Index dense_scratch(Index m, Index k, Index n) {
-  return n * whole<T>(m > k ? m : k, kSquares<T> * kLanes<T>) + crowded_rows<T>(n);
+  return n * whole<T>(m > k ? m : k, kLanes<T>);
 }
 
 // dx = dy @ w^T, with w^T in scratch.
@@ -155,28 +110,25 @@ void inputs_by_weights(Index m, Index k, Index n, Tiles<T> tiles, T* scratch) {
   multiply(Product<T>{m, k, tiles}, [](Index, Index) {});
 }
 
-// dx^T = w @ dy^T, with dy^T in scratch; each tile is transposed on its way to dx.
+// dx^T = w @ dy^T, with dy^T in scratch; a block of dx^T at a time is transposed on its way to dx.
 template <class T>
 void inputs_by_rows(Index m, Index k, Index n, Tiles<T> tiles, const T* w, T* scratch) {
-  constexpr Index lanes = kLanes<T>, width = kSquares<T> * lanes;
+  constexpr Index height = 48, width = 64;
+  alignas(64) T block[height * width];
   const T* dy = tiles.a;
   T* dx = tiles.c;
-  const Index padded = whole<T>(m, width);
+  const Index lddx = tiles.ldc, padded = whole<T>(m, kLanes<T>);
   transpose(m, n, padded, dy, tiles.a_row, scratch, padded);
   tiles.a_row = n;
   tiles.ldb = padded;
-  T* copy = crowded_rows<T>(n) > 0 ? scratch + n * padded : nullptr;
-  if (copy != nullptr) tiles.a_row = n + lanes;
-  for (Index p = 0; p < k; p += lanes) {
-    const Index first = least(p, k - lanes);  // the last tile may overlap the one before
-    tiles.a = copy != nullptr ? copy : w + first * n;
-    for (Index r = 0; r < lanes && copy != nullptr; ++r) {
-      std::memcpy(copy + r * tiles.a_row, w + (first + r) * n, n * sizeof(T));
-    }
+  tiles.c = block, tiles.ldc = width;
+  for (Index p = 0; p < k; p += height) {
+    const Index rows = least(height, k - p);
+    tiles.a = w + p * n;
     for (Index i = 0; i < m; i += width) {
       tiles.b = scratch + i;
-      tiles.c = dx + i * tiles.ldc + first;
-      run_squares(tiles, m - i);
+      multiply(Product<T>{rows, least(width, padded - i), tiles}, [](Index, Index) {});
+      transpose(rows, least(width, m - i), rows, block, width, dx + i * lddx + p, lddx);
     }
   }
 }
@@ -184,6 +136,14 @@ void inputs_by_rows(Index m, Index k, Index n, Tiles<T> tiles, const T* w, T* sc
 template <class T>
 void dense_backward_inputs(Index m, Index k, Index n, const T* dy, Index lddy, const T* w, T* dx,
                            Index lddx, T* scratch) {
+  if (k > 0 && k <= kMostColumns<T> && m >= kLanes<T>) {
+    multiply_narrow(k, Narrow<T>{m, n, dy, lddy, w, 1, n, nullptr, dx, lddx, false, false});
+    return;
+  }
+  if (m > 0 && m <= kMostColumns<T> && k >= kLanes<T>) {
+    multiply_narrow(m, Narrow<T>{k, n, w, n, dy, 1, lddy, nullptr, dx, lddx, false, true});
+    return;
+  }
   Tiles<T> tiles = {};
   tiles.k = n;
   tiles.a = dy, tiles.a_row = lddy, tiles.a_step = 1;

@@ -21,7 +21,7 @@ inline constexpr int kRowsOfSingle = kManyRegisters ? 16 : 12;  // x 1 vector
 inline constexpr int kLineVectors = kManyRegisters ? 16 : 8;    // 1 x 16 or 1 x 8 vectors
 
 inline constexpr Index kPageBytes = 4096;  // lines this far apart crowd few sets of a cache
-inline constexpr Index kLongSum = 256;
+inline constexpr Index kShortSum = 12, kLongSum = 256;
 
 template <class T>
 using RunTiles = void (*)(const Tiles<T>&, Index);
@@ -56,6 +56,7 @@ int strip_vectors(const Tiles<T>& tiles, Index rows, Index left) {
   // are read fastest.
   if (rows == 1 && left >= kLineVectors) return kLineVectors;
   if (rows == 1 && left >= 8) return 8;
+  if (kManyRegisters && tiles.k <= kShortSum) return left >= 2 ? 2 : 1;
   // Higher tiles read b less often, wider ones balance better and read fewer rows of a at once:
   // rows whole pages apart fall into one set of the nearest cache, of some 8 or 12 lines.
   const bool crowded = tiles.a_step == 1 && tiles.a_row * sizeof(T) % kPageBytes == 0;
@@ -64,8 +65,21 @@ int strip_vectors(const Tiles<T>& tiles, Index rows, Index left) {
   return left >= 2 ? 2 : 1;
 }
 
+template <class T, int kVectors, size_t... P>
+void run_short_strip(const Tiles<T>& tiles, Index rows, std::index_sequence<P...>) {
+  static constexpr RunTiles<T> all[] = {run_short<T, static_cast<int>(P) + 1, kVectors>...};
+  all[tiles.k - 1](tiles, rows);
+}
+
 template <class T>
 void run_strip(const Tiles<T>& tiles, Index rows, int vectors) {
+  if constexpr (kManyRegisters) {
+    if (tiles.k <= kShortSum && tiles.k > 0 && vectors <= 2) {
+      constexpr auto steps = std::make_index_sequence<kShortSum>{};
+      if (vectors == 2) return run_short_strip<T, 2>(tiles, rows, steps);
+      return run_short_strip<T, 1>(tiles, rows, steps);
+    }
+  }
   switch (vectors) {
     case 1:
       return run_column<T, 1, false, kRowsOfSingle>(tiles, rows);

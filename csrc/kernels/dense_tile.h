@@ -1,6 +1,8 @@
 // The micro-kernels of the dense family: small tiles of a matrix product, held in registers.
 #pragma once
 
+#include <cmath>
+
 #include "kernels/vector.h"
 
 namespace fastnn::FASTNN_ISA {
@@ -105,29 +107,41 @@ void run_tiles(const Tiles<T>& t, Index count) {
   }
 }
 
-// A square tile has as many rows as lanes, so it can be stored transposed, from the registers.
-template <class T>
-inline constexpr int kSquares =
-    kVectorRegisters / 2 / kLanes<T> > 1 ? kVectorRegisters / 2 / kLanes<T>
-                                         : 1;  // squares side by side in a tile
-
-// c[j * ldc + r] = (a @ b)[r, j] for r < lanes and j < `columns` of kSquares * lanes columns.
-template <class T>
-void run_squares(const Tiles<T>& t, Index columns) {
-  constexpr int lanes = kLanes<T>;
-  Sums<T, lanes, kSquares<T>> sum = {};
-  add_products<T, lanes, kSquares<T>>(sum, t, t.a,
-                                      [](const T* b, int v) { return load(b + v * lanes); });
+// Short sums, of kSteps products, over any number of rows: b stays in the registers.
+template <class T, int kSteps, int kVectors>
+void run_short(const Tiles<T>& t, Index rows) {
+  constexpr int groups = (kSteps + 2) / 3;
+  const Index last = t.last, a_row = t.a_row, a_step = t.a_step, ldc = t.ldc;
+  const auto column = [=](int v) { return v < kVectors - 1 ? v * kLanes<T> : last; };
+  Vector<T> b[kSteps][kVectors];
 #pragma GCC unroll 16
-  for (int v = 0; v < kSquares<T>; ++v) {
-    Vector<T> square[lanes];
+  for (int p = 0; p < kSteps; ++p) {
+#pragma GCC unroll 2
+    for (int v = 0; v < kVectors; ++v) b[p][v] = load(t.b + p * t.ldb + column(v));
+  }
+  const Vector<T> zeros = {}, floor = zeros + (t.relu ? T(0) : static_cast<T>(-HUGE_VAL));
+  const T* start = t.start;
+  Index start_row = t.start_row, start_last = last;
+  if (start == nullptr) start = reinterpret_cast<const T*>(&zeros), start_row = start_last = 0;
+  const T* group[groups];  // as in add_products, over the steps
+#pragma GCC unroll 6
+  for (int g = 0; g < groups; ++g) group[g] = t.a + 3 * g * a_step;
+  for (T* c = t.c; rows > 0; --rows, c += ldc, start += start_row) {
+#pragma GCC unroll 6
+    for (int g = 0; g < groups; ++g) asm("" : "+r"(group[g]));
+    Vector<T> sum[kVectors];
+#pragma GCC unroll 2
+    for (int v = 0; v < kVectors; ++v) sum[v] = load(start + (v + 1 < kVectors ? 0 : start_last));
 #pragma GCC unroll 16
-    for (int r = 0; r < lanes; ++r) square[r] = sum[r][v];
-    transpose_square<T>(square);
-#pragma GCC unroll 16
-    for (int j = 0; j < lanes; ++j) {
-      if (v * lanes + j < columns) store(t.c + (v * lanes + j) * t.ldc, square[j]);
+    for (int p = 0; p < kSteps; ++p) {
+      const Vector<T> scalar = broadcast(group[p / 3][p % 3 * a_step]);
+#pragma GCC unroll 2
+      for (int v = 0; v < kVectors; ++v) sum[v] += scalar * b[p][v];
     }
+#pragma GCC unroll 2  // sum < floor is false for NaN, which so stays NaN
+    for (int v = 0; v < kVectors; ++v) store(c + column(v), sum[v] < floor ? floor : sum[v]);
+#pragma GCC unroll 6
+    for (int g = 0; g < groups; ++g) group[g] += a_row;
   }
 }
 

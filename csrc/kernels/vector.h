@@ -37,7 +37,7 @@ using Vector = typename VectorOf<T>::Type;
 template <class T>
 inline constexpr int kLanes = kVectorBytes / static_cast<int>(sizeof(T));
 
-inline Index least(Index a, Index b) { return a < b ? a : b; }
+constexpr Index least(Index a, Index b) { return a < b ? a : b; }
 
 template <class T>
 inline Vector<T> load(const T* p) {  // p may be unaligned
@@ -163,6 +163,42 @@ inline void transpose_square(Vector<T> (&rows)[kLanes<T>]) {
       }
     }
   }
+}
+
+// In each 16-byte group: the even lanes of a and then of b, or the odd ones.
+template <class T, bool kOdd, size_t... I>
+constexpr auto alternate_lanes(std::index_sequence<I...>) {
+  constexpr size_t n = kLanes<T>, g = 16 / sizeof(T);
+  return std::index_sequence<I / g * g + I * 2 % g + kOdd + I % g * 2 / g * n...>{};
+}
+
+// Where sum_lanes() wants the vector whose sum shall be lane i of its result.
+template <class T>
+constexpr int sum_position(int i) {
+  constexpr int group = 16 / sizeof(T);
+  return i % group * (kLanes<T> / group) + i / group;
+}
+
+// The sums of the lanes of each vector, added in pairs of pairs; overwrites the vectors.
+template <class T>
+inline Vector<T> sum_lanes(Vector<T> (&rows)[kLanes<T>]) {
+  constexpr int n = kLanes<T>, group = 16 / sizeof(T);
+  constexpr auto lanes = std::make_index_sequence<n>{};
+#pragma GCC unroll 4
+  for (int count = n / 2; count > 0; count /= 2) {
+#pragma GCC unroll 8
+    for (int i = 0; i < count; ++i) {
+      const Vector<T> a = rows[2 * i], b = rows[2 * i + 1];
+      if (count >= group) {
+        rows[i] = shuffle<T>(a, b, group_lanes<T, false>(lanes)) +
+                  shuffle<T>(a, b, group_lanes<T, true>(lanes));
+      } else {
+        rows[i] = shuffle<T>(a, b, alternate_lanes<T, false>(lanes)) +
+                  shuffle<T>(a, b, alternate_lanes<T, true>(lanes));
+      }
+    }
+  }
+  return rows[0];
 }
 
 }  // namespace fastnn::FASTNN_ISA

@@ -76,7 +76,9 @@ def test_activations_are_those_of_the_activation_kernel(isa, dtype, activation, 
     assert fused.tobytes() == expected.tobytes()
 
 
-@pytest.mark.parametrize(("k", "n"), [(40, 1), (40, 7), (40, 10), (30, 37), (64, 64), (260, 1024)])
+@pytest.mark.parametrize(
+    ("k", "n"), [(40, 1), (40, 7), (40, 10), (8, 64), (12, 40), (30, 37), (64, 64), (260, 1024)]
+)
 def test_rows_have_the_same_bits_however_they_are_grouped(isa, dtype, k, n, random):
     x, w, b, dy = arrays(random, dtype, 70, k, n)
     y = kernels.dense_forward(isa, x, w, b)
