@@ -33,6 +33,7 @@ WORKLOADS = {
 }
 PEERS = ("torch", "jax", "keras", "sklearn", "onnxruntime")
 OURS = "fastnn"
+BF16 = 5e-2  # tolerance where factors have 8 bits, and PyTorch rounds sums and biases as well
 
 
 @dataclass(frozen=True)

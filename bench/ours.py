@@ -51,7 +51,9 @@ def network(problem: Dense) -> fastnn.Sequential:
         l1 = problem.code_l1 if i == problem.code else 0.0
         penalty = regularizers.L1(l1) if l1 else None
         chain.append(layers.Dense(units, activation, activity_regularizer=penalty))
-    model = fastnn.Sequential(chain, input_shape=problem.x.shape[1], seed=SEED)
+    model = fastnn.Sequential(
+        chain, input_shape=problem.x.shape[1], seed=SEED, precision=problem.precision
+    )
     model.set_weights([array for layer in problem.weights() for array in layer])
     adam = optimizers.Adam(problem.learning_rate, epsilon=EPSILON)
     model.compile(adam, LOSSES[problem.loss]())
@@ -70,7 +72,9 @@ def convolutional(problem: Convolution) -> fastnn.Sequential:
     chain.append(layers.Flatten())
     chain += [layers.Dense(units, "relu") for units in problem.units[:-1]]
     chain.append(layers.Dense(problem.units[-1], "softmax"))
-    model = fastnn.Sequential(chain, input_shape=problem.x.shape[1:], seed=SEED)
+    model = fastnn.Sequential(
+        chain, input_shape=problem.x.shape[1:], seed=SEED, precision=problem.precision
+    )
     model.set_weights([array for layer in problem.weights() for array in layer])
     adam = optimizers.Adam(problem.learning_rate, epsilon=EPSILON)
     model.compile(adam, "categorical_crossentropy")

@@ -49,7 +49,7 @@ def cells(row: dict[str, Any]) -> tuple[str, ...]:
 
 def line_of(row: dict[str, Any]) -> str:
     """One row for the terminal."""
-    widths = (5, 12, 3, 20, 16, 8, 8, 6, 5)
+    widths = (5, 16, 3, 20, 16, 8, 8, 6, 5)
     return " ".join(f"{cell:<{width}}" for cell, width in zip(cells(row), widths, strict=True))
 
 

@@ -111,6 +111,8 @@ class Scan:
 
 def dense(problem: Dense, threads: int) -> list[Side]:
     del threads  # XLA takes them from the affinity of the process
+    if problem.precision != "float32":
+        return []
 
     def loss_of(layers: Any, key: Any, x: Any, y: Any) -> Any:
         penalty = jnp.float32(0)
@@ -138,6 +140,8 @@ def dense(problem: Dense, threads: int) -> list[Side]:
 
 def convolution(problem: Convolution, threads: int) -> list[Side]:
     del threads
+    if problem.precision != "float32":
+        return []
     n_convolutions = len(problem.sizes()[0])
     ends = list(itertools.accumulate(map(len, problem.blocks)))
 

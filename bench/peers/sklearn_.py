@@ -50,6 +50,8 @@ def started(problem: Dense) -> tuple[Any, Callable[[Array], float]]:
 def dense(problem: Dense, threads: int) -> list[Side]:
     if set(problem.activations[:-1]) != {"relu"} or problem.activations[-1] == "sigmoid":
         return []
+    if problem.precision != "float32":
+        return []
     _, train = started(problem)
     rng = np.random.default_rng(SEED)
     chunk = min(len(problem.x), 64 * problem.batch)  # rows of one call of partial_fit

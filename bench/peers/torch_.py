@@ -22,16 +22,22 @@ class Loop:
     """The textbook loop over shuffled rows: index, forward, backward, step."""
 
     def __init__(
-        self, columns: list[Any], batch: int, optimizer: Any, loss_of: Callable[..., Any]
+        self,
+        columns: list[Any],
+        batch: int,
+        optimizer: Any,
+        loss_of: Callable[..., Any],
+        precision: str = "float32",
     ) -> None:
         self.columns, self.batch, self.optimizer = columns, batch, optimizer
-        self.loss_of = loss_of
+        self.loss_of, self.mixed = loss_of, precision == "bf16"
         self.n = len(columns[0])
         self.order, self.at = torch.randperm(self.n), 0
 
     def step(self, rows: Any) -> Any:
         self.optimizer.zero_grad()
-        loss = self.loss_of(*(column[rows] for column in self.columns))
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.mixed):
+            loss = self.loss_of(*(column[rows] for column in self.columns))
         loss.backward()
         self.optimizer.step()
         return loss
@@ -91,7 +97,7 @@ def dense(problem: Dense, threads: int) -> list[Side]:
         adam = torch.optim.Adam(
             model.parameters(), lr=problem.learning_rate, eps=EPSILON, fused=fused
         )
-        loop = Loop(columns, problem.batch, adam, loss_of)
+        loop = Loop(columns, problem.batch, adam, loss_of, problem.precision)
         return Side(name, loop.run, lambda: loop.losses(batches))
 
     return [
@@ -146,7 +152,11 @@ def convolution(problem: Convolution, threads: int) -> list[Side]:
             model.parameters(), lr=problem.learning_rate, eps=EPSILON, fused=True
         )
         columns = [images.contiguous(memory_format=layout), y]
-        loop = Loop(columns, problem.batch, adam, lambda x, y: cross_entropy(model(x), y))
+
+        def loss_of(x: Any, y: Any) -> Any:
+            return cross_entropy(model(x), y)
+
+        loop = Loop(columns, problem.batch, adam, loss_of, problem.precision)
         operations = problem.operations()
         return Side(name, loop.run, lambda: loop.losses(batches), operations=operations)
 

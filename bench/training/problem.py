@@ -43,6 +43,7 @@ class Dense:
     code_l1: float = (
         0.0  # activity penalty on the narrowest layer, divided by the rows of the batch
     )
+    precision: str = "float32"  # or "bf16": factors of products rounded, sums in float32
 
     @property
     def code(self) -> int:
@@ -80,6 +81,7 @@ class Convolution:
     units: tuple[int, ...]
     batch: int
     learning_rate: float = 1e-3
+    precision: str = "float32"
 
     def sizes(self) -> tuple[list[tuple[int, int, int]], list[tuple[int, int]]]:
         """(output pixels a side, channels, filters) of each convolution; (k, n) of each dense."""

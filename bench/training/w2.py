@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
-from bench.contest import Contest, sides_of
+from bench.contest import BF16, Contest, sides_of
 from bench.training.problem import Dense, images
 
 UNITS = (256, 128, 10)
@@ -20,3 +21,5 @@ def contests(
     for batch in (32, 128, 512):
         problem = Dense(x, y, UNITS, ACTIVATIONS, "categorical", batch)
         yield Contest(f"batch {batch}", sides_of("dense", problem, found, threads))
+    problem = replace(problem, precision="bf16")
+    yield Contest("batch 512, bf16", sides_of("dense", problem, found, threads), BF16)

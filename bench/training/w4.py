@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
-from bench.contest import Contest, sides_of
+from bench.contest import BF16, Contest, sides_of
 from bench.training.problem import Convolution, pictures
 
 
@@ -18,3 +19,5 @@ def contests(
     blocks = ((64, 64), (128, 128), (256, 256))
     problem = Convolution(x, y, blocks, "same", (256, 10), 64, learning_rate=3e-4)
     yield Contest("batch 64", sides_of("convolution", problem, found, threads))
+    problem = replace(problem, precision="bf16")
+    yield Contest("batch 64, bf16", sides_of("convolution", problem, found, threads), BF16)
