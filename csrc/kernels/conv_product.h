@@ -3,14 +3,15 @@
 
 #include "kernels/conv_tile.h"
 
-namespace fastnn::FASTNN_ISA {
+namespace fastnn::FASTNN_ISA::direct {
 
 // Tiles fill the registers: rows x vectors sums, the vectors of b and one repeated scalar; more
 // rows would need more pointers than there are registers.
 inline constexpr bool kWideTiles = kVectorRegisters == 32;
 inline constexpr int kGatheredVectors = kWideTiles ? 4 : 2;
 inline constexpr int kGatheredRows = 6;
-inline constexpr Index kPieceSteps = 128;  // of b, with all columns of a strip, stay in L1
+inline constexpr int kGatheredRowsOfSingle = 10;  // x 1 vector
+inline constexpr Index kPieceSteps = 128;         // of b, with all columns of a strip, stay in L1
 
 template <class T>
 using RunGathered = void (*)(const Gather<T>&, Index);
@@ -23,11 +24,12 @@ inline void run_gathered_rows(Index rows, const Gather<T>& t, Index count,
   all[rows - 1](t, count);
 }
 
-// One column of tiles, `rows` rows in all, cut into nearly equal tiles: 32 = 11 + 11 + 10.
+// One column of tiles, `rows` rows in all, cut into nearly equal tiles: 16 = 6 + 5 + 5.
 template <class T, int kVectors, bool kPartial, bool kLanewise>
 void run_gathered_column(Gather<T> t, Index rows) {
-  constexpr auto heights = std::make_index_sequence<kGatheredRows>{};
-  const Index count = (rows + kGatheredRows - 1) / kGatheredRows;
+  constexpr int highest = kVectors == 1 ? kGatheredRowsOfSingle : kGatheredRows;
+  constexpr auto heights = std::make_index_sequence<highest>{};
+  const Index count = (rows + highest - 1) / highest;
   const Index height = rows / count, higher = rows % count;
   if (higher > 0) {
     run_gathered_rows<T, kVectors, kPartial, kLanewise>(height + 1, t, higher, heights);
@@ -44,34 +46,45 @@ void run_gathered_strip(const Gather<T>& t, Index rows, int vectors) {
   if constexpr (kWideTiles) run_gathered_column<T, 4, false, kLanewise>(t, rows);
 }
 
-// One strip, in pieces of the sums: every tile takes a piece while its part of b is near, and
-// goes on from c with the next one, which changes no bit. For many tiles the part is copied to
-// where the nearest cache holds all of it.
-template <class T, bool kLanewise>
-void run_gathered_pieces(Gather<T> t, Index rows, int vectors) {
+// Copies the steps of t, with all columns of a strip, to where the nearest cache holds them, and
+// lets t read them there.
+template <class T>
+void bring_near(Gather<T>& t, int vectors, T* copy, Run* runs) {
   constexpr int lanes = kLanes<T>;
-  alignas(64) T copy[kPieceSteps * kGatheredVectors * lanes];
-  const Index last = t.last, width = vectors * lanes, ldb = t.ldb;
-  const T* b = t.b;
-  const Run *run = t.runs, *end = t.runs + t.n_runs;
-  const bool copied = rows >= 48 && ldb > width, relu = t.relu;
+  const Index last = t.last, width = vectors * lanes;
+  Index steps = 0;
+  for (Index i = 0; i < t.n_runs; ++i) {
+    const T* b = t.b + t.runs[i].b;
+    runs[i] = {t.runs[i].first, t.runs[i].count, steps * width};
+    for (Index p = 0; p < t.runs[i].count; ++p, ++steps, b += t.ldb) {
+      for (Index j = 0; j < last; j += lanes) store(copy + steps * width + j, load(b + j));
+      store(copy + steps * width + last, load(b + last));
+    }
+  }
+  t.b = copy;
+  t.ldb = width;
+  t.runs = runs;
+}
+
+// One strip, in pieces of the sums: every tile takes a piece while its part of b is near, and
+// goes on from c with the next one, which changes no bit.
+template <class T, bool kLanewise>
+void run_gathered_pieces(const Gather<T>& strip, Index rows, int vectors) {
+  alignas(64) T copy[kPieceSteps * kGatheredVectors * kLanes<T>];
+  Run runs[kPieceSteps];
+  const bool copied = rows >= 48 && strip.ldb > vectors * kLanes<T>;
+  const Run *run = strip.runs, *end = strip.runs + strip.n_runs;
+  Gather<T> t = strip;
   while (run != end) {
     t.runs = run;
     Index steps = 0;
     for (; run != end && steps + run->count <= kPieceSteps; ++run) steps += run->count;
     t.n_runs = run - t.runs;
-    t.relu = relu && run == end;
-    t.b = b;
-    if (copied) {
-      for (Index p = 0; p < steps; ++p) {
-        for (Index j = 0; j < last; j += lanes) store(copy + p * width + j, load(b + p * ldb + j));
-        store(copy + p * width + last, load(b + p * ldb + last));
-      }
-      t.b = copy;
-      t.ldb = width;
-    }
+    t.b = strip.b + (strip.single && !copied ? t.runs->b : 0);
+    t.ldb = strip.ldb;
+    t.relu = strip.relu && run == end;
+    if (copied) bring_near(t, vectors, copy, runs);
     run_gathered_strip<T, kLanewise>(t, rows, vectors);
-    b += steps * ldb;
     t.resumed = true;
   }
 }
@@ -103,4 +116,4 @@ void multiply_gathered(Index m, Index n, Gather<T> whole) {
   }
 }
 
-}  // namespace fastnn::FASTNN_ISA
+}  // namespace fastnn::FASTNN_ISA::direct

@@ -4,25 +4,26 @@
 
 #include "kernels/vector.h"
 
-namespace fastnn::FASTNN_ISA {
+namespace fastnn::FASTNN_ISA::direct {
 
-// Steps of a sum that lie equally spaced in a: the first one's place, and how many.
+// Steps of a sum that lie equally spaced in a and in b: where the first one lies, and how many.
 struct Run {
-  Index first, count;
+  Index first, count, b;
 };
 
-// c[to[r]][j] = start[j] + sum over steps s of a[from[r] + place of s] * b[s * ldb + j]. Every
+// c[to[r] + j] = start[j] + sum over steps s of a[from[r] + s's place] * b[s's place + j]. Every
 // element is one chain of fused multiply-adds in the order of the steps, so its bits depend on no
-// tile and no call. Lane-wise (depthwise convolution) a has a column j too, next to each other.
+// tile and no call. Lane-wise (depthwise convolution) a has columns as well: a[.. + j].
 template <class T>
 struct Gather {
   const T* a;
   const Index* from;
   const Run* runs;
   Index n_runs;
-  Index step;  // distance in a of two steps of a run
+  bool single;  // every run is one step, next to each other in b: cheaper than runs of few steps
+  Index step;   // distance in a of two steps of a run
   const T* b;
-  Index ldb;
+  Index ldb;  // distance in b
   // Where the last vector of columns begins: it may overlap the one before, when the width is not
   // a multiple of the lanes (both compute the same bits). Partial tiles: the number of columns.
   Index last;
@@ -43,40 +44,48 @@ void run_gathered(const Gather<T>& t, Index count) {
     return kPartial ? load_first(p, last) : load(p + column(v));
   };
   const Index *from = t.from, *to = t.to;
+  const T *const whole_a = t.a, *const whole_b = t.b, *const start = t.start;
+  T* const c = t.c;
+  const bool single = t.single, relu = t.relu, resumed = t.resumed;
   const Run* end = t.runs + t.n_runs;
   for (; count > 0; --count, from += kRows, to += kRows) {
     Vector<T> sum[kRows][kVectors] = {};
-    if (t.start != nullptr || t.resumed) {
+    if (start != nullptr || resumed) {
 #pragma GCC unroll 16
       for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 16
-        for (int v = 0; v < kVectors; ++v) sum[r][v] = read(t.resumed ? t.c + to[r] : t.start, v);
+        for (int v = 0; v < kVectors; ++v) sum[r][v] = read(resumed ? c + to[r] : start, v);
       }
     }
     const T* a[kRows];
 #pragma GCC unroll 16
-    for (int r = 0; r < kRows; ++r) a[r] = t.a + from[r];
-    const T* b = t.b;
-    for (const Run* run = t.runs; run != end; ++run) {
-      Index at = run->first;
-      for (Index left = run->count; left > 0; --left) {
-        Vector<T> row[kVectors];
+    for (int r = 0; r < kRows; ++r) a[r] = whole_a + from[r];
+    const T* b = whole_b;
+    const auto take = [&](Index at) __attribute__((always_inline)) {
+      Vector<T> row[kVectors];
 #pragma GCC unroll 16
-        for (int v = 0; v < kVectors; ++v) row[v] = read(b, v);
+      for (int v = 0; v < kVectors; ++v) row[v] = read(b, v);
 #pragma GCC unroll 16
-        for (int r = 0; r < kRows; ++r) {
-          // Hides where the pointer comes from: the compiler would step each of them.
-          asm("" : "+r"(a[r]));
+      for (int r = 0; r < kRows; ++r) {
+        // Hides where the pointer comes from: the compiler would step each of them.
+        asm("" : "+r"(a[r]));
 #pragma GCC unroll 16
-          for (int v = 0; v < kVectors; ++v) {
-            sum[r][v] += (kLanewise ? read(a[r] + at, v) : broadcast(a[r][at])) * row[v];
-          }
+        for (int v = 0; v < kVectors; ++v) {
+          sum[r][v] += (kLanewise ? read(a[r] + at, v) : broadcast(a[r][at])) * row[v];
         }
-        at += step;
-        b += ldb;
+      }
+      b += ldb;
+    };
+    if (single) {
+      for (const Run* run = t.runs; run != end; ++run) take(run->first);
+    } else {
+      for (const Run* run = t.runs; run != end; ++run) {
+        Index at = run->first;
+        b = whole_b + run->b;
+        for (Index left = run->count; left > 0; --left, at += step) take(at);
       }
     }
-    if (t.relu) {  // sum < 0 is false for NaN, which so stays NaN
+    if (relu) {  // sum < 0 is false for NaN, which so stays NaN
 #pragma GCC unroll 16
       for (auto& row : sum) {
 #pragma GCC unroll 16
@@ -87,11 +96,11 @@ void run_gathered(const Gather<T>& t, Index count) {
     for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 16
       for (int v = 0; v < kVectors; ++v) {
-        if constexpr (kPartial) store_first(t.c + to[r], sum[r][v], last);
-        if constexpr (!kPartial) store(t.c + to[r] + column(v), sum[r][v]);
+        if constexpr (kPartial) store_first(c + to[r], sum[r][v], last);
+        if constexpr (!kPartial) store(c + to[r] + column(v), sum[r][v]);
       }
     }
   }
 }
 
-}  // namespace fastnn::FASTNN_ISA
+}  // namespace fastnn::FASTNN_ISA::direct
