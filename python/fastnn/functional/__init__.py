@@ -13,6 +13,9 @@ Arrays may be of any number type and order. The result is float64 if an array am
 is, else float32 if one is; lists and integers go along, and alone they make float64. NaN and
 infinity pass through. Nothing is written to, and no function uses more than one thread.
 
+Images are (n, rows, columns, channels), channels last, and the weights of a convolution (kh, kw,
+channels / groups, filters).
+
 Examples
 --------
 Two layers, forward and backward.
@@ -52,6 +55,7 @@ from fastnn.functional.activations import (
     tanh,
     tanh_backward,
 )
+from fastnn.functional.conv import conv1d, conv1d_backward, conv2d, conv2d_backward
 from fastnn.functional.dense import linear, linear_backward
 from fastnn.functional.embedding import (
     RowGradient,
@@ -82,6 +86,10 @@ __all__ = [
     "RowGradient",
     "binary_cross_entropy_with_logits",
     "binary_cross_entropy_with_logits_backward",
+    "conv1d",
+    "conv1d_backward",
+    "conv2d",
+    "conv2d_backward",
     "cross_entropy",
     "cross_entropy_backward",
     "dropout",

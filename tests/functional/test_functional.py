@@ -1,7 +1,5 @@
 """Functions of arrays: against differences, the reference and PyTorch; what they accept."""
 
-import importlib
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,111 +8,19 @@ from fastnn.reference import dense, losses, rng
 from fastnn.reference import embedding as tables
 from fastnn.reference.activations import ACTIVATIONS
 
+from tests.functional.cases import (
+    BAGS,
+    CASES,
+    ELEMENTWISE,
+    MASK_OF,
+    F,
+    normal,
+    random,
+)
 from tests.reference.differences import numeric_gradient
 from tests.tolerance import DIFFERENCES, SAME_FORMULA, close
 
-pytest.importorskip("fastnn._core", reason="the core is not built")
-F = importlib.import_module("fastnn.functional")
-
-ELEMENTWISE = ["relu", "leaky_relu", "elu", "gelu", "sigmoid", "tanh", "softplus"]
 BACKWARD = [name for name in F.__all__ if name.endswith("_backward")]
-random = np.random.default_rng(7)
-
-
-def normal(*shape):
-    return random.normal(size=shape)
-
-
-def distributions(*shape):
-    y = random.uniform(size=shape)
-    return y / y.sum(axis=-1, keepdims=True)
-
-
-@dataclass
-class Case:
-    """Arguments of a function; `wanted` are the places of those that get a gradient."""
-
-    name: str
-    arguments: tuple[Any, ...]
-    settings: dict[str, Any] = field(default_factory=dict)
-    wanted: tuple[int, ...] = (0,)
-
-    def __str__(self):
-        return "-".join([self.name, *map(str, self.settings.values())])
-
-    @property
-    def is_loss(self):
-        return self.name.endswith(("_loss", "kl_div")) or "cross_entropy" in self.name
-
-    def arrays(self, dtype):
-        """Return the arguments, numbers as `dtype`."""
-        return [
-            given.astype(dtype) if getattr(given, "dtype", None) == np.float64 else given
-            for given in self.arguments
-        ]
-
-    def forward(self, *arguments):
-        return getattr(F, self.name)(*arguments, **self.settings)
-
-    def backward(self, dy, *arguments):
-        """Return the gradients of the wanted arguments, tables as dense arrays."""
-        function = getattr(F, self.name + "_backward")
-        given = [x for x in arguments if x is not None]
-        if self.is_loss:
-            return [function(*given, **self.settings)]
-        if self.name == "dropout":
-            return [function(dy, *given[1:], **self.settings)]
-        n = {"linear": 2, "embedding": 3}.get(self.name, len(given))
-        found = function(dy, *given[:n], **self.settings)
-        if isinstance(found, F.RowGradient):
-            return [found.to_dense(len(arguments[1]))]
-        if self.name == "embedding_bag":
-            return [found[0].to_dense(len(arguments[1]))]
-        return list(found[: len(self.wanted)]) if isinstance(found, tuple) else [found]
-
-
-BAGS = random.integers(0, 6, (5, 3))
-LABELS = np.array([0, 2, 3, 3, 1])
-MASK_OF = {"seed": 9, "step": 4, "node": 1}
-CASES = [
-    Case("linear", (normal(5, 3), normal(3, 4), normal(4)), wanted=(0, 1, 2)),
-    Case("linear", (normal(2, 5, 3), normal(3, 4), None), wanted=(0, 1)),
-    Case("linear", (normal(3), normal(3, 4), normal(4)), wanted=(0, 1, 2)),
-    *(Case(name, (3 * normal(4, 9),)) for name in ELEMENTWISE),
-    Case("softmax", (normal(4, 5),)),
-    Case("softmax", (normal(2, 4, 5),), {"dim": 1}),
-    Case("log_softmax", (normal(4, 5),)),
-    Case("log_softmax", (normal(3, 4),), {"dim": 0}),
-    Case("dropout", (normal(6, 2, 3), 0.4), MASK_OF),
-    Case("embedding", (BAGS, normal(6, 4)), wanted=(1,)),
-    Case("embedding", (BAGS, normal(6, 4)), {"padding_idx": int(BAGS[0, 0])}, wanted=(1,)),
-    *(
-        Case("embedding_bag", (BAGS, normal(6, 4)), {"mode": mode, **padding}, wanted=(1,))
-        for mode in ("sum", "mean", "sqrtn", "max")
-        for padding in ({}, {"padding_idx": int(BAGS[0, 0])})
-    ),
-    *(
-        Case(name, (2 * normal(5, 3), target), {"reduction": reduction})
-        for name, target in [
-            ("mse_loss", normal(5, 3)),
-            ("l1_loss", normal(5, 3)),
-            ("huber_loss", normal(5, 3)),
-            ("binary_cross_entropy_with_logits", random.uniform(size=(5, 3))),
-            ("kl_div", distributions(5, 3)),
-        ]
-        for reduction in ("mean", "sum", "none")
-    ),
-    Case("huber_loss", (2 * normal(7), normal(7)), {"delta": 0.3}),
-    Case("binary_cross_entropy_with_logits", (normal(7), np.ones(7), distributions(7))),
-    Case("kl_div", (normal(5, 3), distributions(5, 3)), {"reduction": "batchmean"}),
-    Case("kl_div", (normal(5, 3), normal(5, 3)), {"log_target": True}),
-    *(
-        Case(name, (normal(5, 4), LABELS, *weight), {"reduction": reduction})
-        for name in ("cross_entropy", "nll_loss")
-        for reduction in ("mean", "sum", "none")
-        for weight in [(), (np.array([0.5, 2.0, 0.0, 1.5]),)]
-    ),
-]
 
 
 def test_every_function_has_a_gradient_and_a_case():
@@ -215,23 +121,44 @@ def test_dropout_draws_the_mask_of_the_layer():
 # --- PyTorch ----------------------------------------------------------------------------------
 
 
-@pytest.mark.peer
-@pytest.mark.filterwarnings("ignore:reduction:UserWarning")
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize(
-    "case", [c for c in CASES if c.name != "dropout" and "sqrtn" not in str(c)], ids=str
-)
-def test_value_and_gradient_equal_torchs(case, dtype):
-    torch = pytest.importorskip("torch")
-    arguments = case.arrays(dtype)
-    theirs: list[Any] = [x if x is None else torch.from_numpy(np.copy(x)) for x in arguments]
-    for place in case.wanted:
-        theirs[place].requires_grad_()
-    given = [theirs[0], theirs[1].T, theirs[2]] if case.name == "linear" else theirs
+def has_a_twin_in_torch(case):
+    """Whether PyTorch has the function, and these arguments for it."""
+    same_with_strides = case.settings.get("padding") == "same" and (
+        "stride" in case.settings or "pool" in case.name
+    )
+    return case.name != "dropout" and "sqrtn" not in str(case) and not same_with_strides
+
+
+def torchs(torch, case, arguments):
+    """Return what PyTorch makes of our arguments, channels last and weights' outputs last."""
+    function = getattr(torch.nn.functional, case.name)
+    x, *rest = arguments
     settings = dict(case.settings)
     if "softmax" in case.name:
         settings.setdefault("dim", -1)
-    expected = getattr(torch.nn.functional, case.name)(*given, **settings)
+    if case.name == "linear":
+        return function(x, rest[0].T, rest[1])
+    if case.name.startswith("conv"):
+        rest[0] = rest[0].movedim((-1, -2), (0, 1))
+    if case.name.startswith("conv") or "pool" in case.name or case.name == "batch_norm":
+        return function(x.movedim(-1, 1), *rest, **settings).movedim(1, -1)
+    return function(x, *rest, **settings)
+
+
+@pytest.mark.peer
+@pytest.mark.filterwarnings("ignore:reduction:UserWarning")
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("case", [case for case in CASES if has_a_twin_in_torch(case)], ids=str)
+def test_value_and_gradient_equal_torchs(case, dtype):
+    torch = pytest.importorskip("torch")
+    arguments = case.arrays(dtype)
+    theirs: list[Any] = [
+        torch.from_numpy(np.copy(x)) if isinstance(x, np.ndarray) else x for x in arguments
+    ]
+    for place in case.wanted:
+        if theirs[place] is not None:
+            theirs[place].requires_grad_()
+    expected = torchs(torch, case, theirs)
 
     y = case.forward(*arguments)
     tolerance = 1e-6 if dtype == "float32" else SAME_FORMULA
