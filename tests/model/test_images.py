@@ -55,20 +55,12 @@ def test_targets_and_weights_of_bytes_become_floats():
     assert weights.dtype == np.float64
 
 
-# The core takes bytes from the next commit of its bindings on.
-@pytest.fixture
-def byte_net(conv_net, image_backend):
-    if image_backend != "numpy":
-        pytest.skip("the core takes no bytes yet")
-    return conv_net
-
-
-def test_bytes_train_as_the_floats_of_their_values_do(byte_net, pictures):
+def test_bytes_train_as_the_floats_of_their_values_do(conv_net, pictures):
     images, labels = pictures
     weights = np.arange(1, 31)
     models = []
     for x in (images, images.astype(np.float32)):
-        model = byte_net()
+        model = conv_net()
         model.fit(x, labels, sample_weight=weights, validation_split=0.3, epochs=2, batch_size=8)
         model.train_steps(3, x, labels)
         models.append(model)
@@ -77,9 +69,9 @@ def test_bytes_train_as_the_floats_of_their_values_do(byte_net, pictures):
     assert same(*models)
 
 
-def test_an_autoencoder_takes_bytes_on_both_sides(byte_net, random):
+def test_an_autoencoder_takes_bytes_on_both_sides(conv_net, random):
     x = random.integers(0, 256, (20, 6), dtype=np.uint8)
-    backend = byte_net().backend
+    backend = conv_net().backend
     models = [
         Sequential([layers.Dense(6)], backend=backend, seed=0).compile("sgd", "mse")
         for _ in range(2)

@@ -21,7 +21,27 @@ void* calloc(size_t n, size_t size) { one(); return __libc_calloc(n, size); }
 void* aligned_alloc(size_t a, size_t n) { one(); return __libc_memalign(a, n); }
 """
 
-JOB = """
+IMAGES = """
+import ctypes
+import numpy as np
+from fastnn import Sequential, layers
+
+count = ctypes.CDLL(None).count
+model = Sequential([
+    layers.Rescaling(1 / 255), layers.RandomTranslation(1, 1),
+    layers.Conv2D(16, 3, activation="relu"), layers.Conv2D(18, 3, use_bias=False),
+    layers.BatchNormalization(), layers.Activation("relu"), layers.MaxPooling2D(),
+    layers.Conv2D(18, 3, groups=18, strides=2), layers.LayerNormalization(),
+    layers.SpatialDropout2D(0.1), layers.GlobalAveragePooling2D(),
+    layers.Dense(3, activation="softmax"),
+], seed=0)
+model.compile("adam", "categorical_crossentropy", metrics=["accuracy"])
+rng = np.random.default_rng(0)
+n = 4000
+data = [rng.integers(0, 255, (n, 10, 10, 1), dtype=np.uint8), rng.integers(0, 3, n)]
+"""
+
+TABLES = """
 import ctypes, sys
 import numpy as np
 from fastnn import Input, Model, layers, optimizers
@@ -36,7 +56,9 @@ model.compile(optimizers.Adam(**clipping), "categorical_crossentropy", metrics=[
 rng = np.random.default_rng(0)
 n = 4000
 data = [rng.integers(0, 50, (n, 3)), rng.normal(size=(n, 5)).astype("f4")], rng.integers(0, 3, n)
+"""
 
+COUNT = """
 def allocations(steps):
     before = count()
     model.train_steps(steps, *data, batch_size=4, n_jobs=2)
@@ -49,13 +71,16 @@ print(allocations(10), allocations(900))
 
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs LD_PRELOAD and glibc")
-@pytest.mark.parametrize("how", ["plain", "clipped"])
-def test_a_step_allocates_nothing(tmp_path, how):
+@pytest.mark.parametrize(
+    ("model", "how"), [(TABLES, "plain"), (TABLES, "clipped"), (IMAGES, "plain")],
+    ids=["tables", "clipped", "images"],
+)  # fmt: skip
+def test_a_step_allocates_nothing(tmp_path, model, how):
     source, library = tmp_path / "counter.c", tmp_path / "counter.so"
     source.write_text(COUNTER)
     subprocess.run(["gcc", "-shared", "-fPIC", "-O1", source, "-o", library], check=True)
     run = subprocess.run(
-        [sys.executable, "-c", JOB, how],
+        [sys.executable, "-c", model + COUNT, how],
         env={**os.environ, "LD_PRELOAD": str(library), "PYTHONMALLOC": "pymalloc"},
         capture_output=True,
         text=True,
