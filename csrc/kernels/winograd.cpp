@@ -9,7 +9,9 @@
 namespace fastnn::FASTNN_ISA {
 namespace {
 
-inline constexpr Index kTiles = 48;  // of a block: their transforms stay in the second cache
+// Tiles of a block, whose transforms stay in the second cache: in forward and backward_inputs they
+// are rows of the products, in backward_weights the length of their sums.
+inline constexpr Index kTiles = 24;
 
 Index whole(Index count) { return (count + kWidth - 1) / kWidth * kWidth; }
 
@@ -43,19 +45,19 @@ struct Grid {
 };
 
 // Part of an image[height, width, channels] under a square of pixels: rows that do not exist point
-// to `missing`, columns exist from begin to end.
+// to `missing`.
 struct Patch {
   const float* row[kTileIn];
   Index step;
-  int begin, end;
+  Span columns;
 };
 
 Patch patch_at(const float* image, Index height, Index width, Index channels, Index top, Index left,
                Index size, const float* missing) {
   Patch patch = {};
   patch.step = channels;
-  patch.begin = static_cast<int>(left < 0 ? -left : 0);
-  patch.end = static_cast<int>(least(size, width - left));
+  patch.columns = {static_cast<int>(left < 0 ? -left : 0),
+                   static_cast<int>(least(size, width - left))};
   for (Index i = 0; i < size; ++i) {
     const bool exists = top + i >= 0 && top + i < height;
     patch.row[i] = exists ? image + ((top + i) * width + left) * channels : missing;
@@ -78,9 +80,14 @@ void each_tile(const Grid& grid, Index first, Index count, Body body) {
 template <class Line, bool kPartial>
 void patch_lanes(const Patch& patch, Index c, Index left, float* out, Index plane) {
   transform<Line>(
-      [&](int j) { return j >= patch.begin && j < patch.end; },
-      [&](int i, int j) { return load_lanes<kPartial>(patch.row[i] + j * patch.step + c, left); },
-      [&](int i, int j, Lanes v) { store(out + (i * kTileIn + j) * plane, v); });
+      patch.columns, Line::to,
+      [&](int j, Lanes* in) {
+#pragma GCC unroll 6
+        for (int i = 0; i < Line::from; ++i) {
+          in[i] = load_lanes<kPartial>(patch.row[i] + j * patch.step + c, left);
+        }
+      },
+      [&](int i, const Lanes* v) { write_planes(out, plane, i, v); });
 }
 
 template <class Line>
@@ -97,7 +104,7 @@ void transform_patch(const Patch& patch, Index begin, Index end, const Planes& t
 struct Target {
   float* y;  // the tile's first pixel
   Index row_step, step;
-  Index rows, columns;
+  int rows, columns;
   const float* bias;
   bool relu;
 };
@@ -105,15 +112,18 @@ struct Target {
 template <bool kPartial>
 void output_lanes(const float* in, Index plane, const Target& to, Index c, Index left) {
   const Lanes bias = to.bias == nullptr ? Lanes{} : load_lanes<kPartial>(to.bias + c, left);
-  transform<OutputLine>([&](int i, int j) { return load(in + (i * kTileIn + j) * plane); },
-                        [&](int i, int j, Lanes v) {
-                          v += bias;
-                          if (to.relu) v = v < 0 ? Lanes{} : v;  // NaN stays NaN
-                          if (i < to.rows && j < to.columns) {
-                            store_lanes<kPartial>(to.y + i * to.row_step + j * to.step + c, v,
-                                                  left);
-                          }
-                        });
+  const bool relu = to.relu;
+  const auto write = [&](int i, const Lanes* out) {
+    float* y = to.y + i * to.row_step + c;
+#pragma GCC unroll 4
+    for (int j = 0; j < kTileOut; ++j) {
+      Lanes v = out[j] + bias;
+      if (relu) v = v < 0 ? Lanes{} : v;  // NaN stays NaN
+      if (j < to.columns) store_lanes<kPartial>(y + j * to.step, v, left);
+    }
+  };
+  transform<OutputLine>(
+      {0, kTileIn}, to.rows, [&](int j, Lanes* v) { read_planes(in, plane, j, v); }, write);
 }
 
 void transform_output(const Planes& from, Index tile, Index channels, const Target& to) {
@@ -130,21 +140,26 @@ void transform_output(const Planes& from, Index tile, Index channels, const Targ
 struct Overlap {
   float* row[kTileIn];  // null where no row exists
   Index step;
-  int begin, end;
+  Span columns;
   bool first_row, first_column;
 };
 
 template <bool kPartial>
 void add_lanes(const float* in, Index plane, const Overlap& to, Index c, Index left) {
-  transform<InputGradientLine>([&](int i, int j) { return load(in + (i * kTileIn + j) * plane); },
-                               [&](int i, int j, Lanes v) {
-                                 if (to.row[i] == nullptr || j < to.begin || j >= to.end) return;
-                                 float* p = to.row[i] + j * to.step + c;
-                                 const bool first =
-                                     (i >= 2 || to.first_row) && (j >= 2 || to.first_column);
-                                 if (!first) v += load_lanes<kPartial>(p, left);
-                                 store_lanes<kPartial>(p, v, left);
-                               });
+  transform<InputGradientLine>(
+      {0, kTileIn}, kTileIn, [&](int j, Lanes* v) { read_planes(in, plane, j, v); },
+      [&](int i, const Lanes* v) {
+        if (to.row[i] == nullptr) return;
+        float* p = to.row[i] + c;
+        const int fresh = i < 2 && !to.first_row ? kTileIn : to.first_column ? 0 : 2;
+#pragma GCC unroll 6
+        for (int j = 0; j < kTileIn; ++j) {
+          if (j < to.columns.begin || j >= to.columns.end) continue;
+          Lanes sum = v[j];
+          if (j < fresh) sum += load_lanes<kPartial>(p + j * to.step, left);
+          store_lanes<kPartial>(p + j * to.step, sum, left);
+        }
+      });
 }
 
 void transform_overlap(const Planes& from, Index tile, Index channels, const Overlap& to) {
@@ -179,14 +194,39 @@ void transform_gradients(const Conv& conv, const Grid& grid, Index first, Index 
   });
 }
 
+// Pixels[count, channels] that transforms touch next, first .. first + width of the channels: the
+// products before leave time to bring them near.
+struct Ahead {
+  const float* data;
+  Index count, channels, width;
+
+  // The share of one position. Inline, as g++ drops calls that only prefetch.
+  FASTNN_INLINE void fetch(Index position) const {
+    const Index end = count * (position + 1) / kPositions;
+    for (Index i = count * position / kPositions; i < end; ++i) {
+      for (Index c = 0; c < width; c += 16) __builtin_prefetch(data + i * channels + c, 0, 3);
+    }
+  }
+};
+
+// About those of `count` tiles from `first` on, of all images[size, channels].
+Ahead ahead_of(const float* images, const Grid& grid, Index size, Index channels, Index tiles,
+               Index first, Index count) {
+  const Index begin = least(first, tiles) * size / grid.count(),
+              end = least(first + count, tiles) * size / grid.count();
+  return {images + begin * channels, end - begin, channels, channels};
+}
+
 // c_p[count, n] = a_p[count, k] @ u_p for all positions; u holds panels of k rows.
 void multiply_positions(const Planes& a, const Planes& c, Index count, Index k, Index n,
-                        const float* u) {
+                        const float* u, const Ahead& read, const Ahead& write) {
   Strip strip = {};
   strip.k = k;
   strip.a_row = a.ld, strip.a_step = 1;
   strip.ldc = c.ld;
   for (Index p = 0; p < kPositions; ++p) {
+    read.fetch(p);
+    write.fetch(p);
     strip.a = a.data + p * a.plane;
     for (Index first = 0; first < n; first += kPanel) {
       strip.ldb = least(kPanel, n - first);
@@ -227,10 +267,13 @@ void winograd_forward(const Conv& conv, Index images, const float* x, const floa
   for (Index first = 0; first < tiles; first += kTiles) {
     const Index count = least(kTiles, tiles - first);
     transform_inputs(conv, grid, first, count, 0, conv.channels, x, v, missing);
-    multiply_positions(v, m, count, conv.channels, whole(conv.filters), u);
+    multiply_positions(v, m, count, conv.channels, whole(conv.filters), u,
+                       ahead_of(x, grid, w.h * w.w, conv.channels, tiles, first + count, kTiles),
+                       ahead_of(y, grid, w.oh * w.ow, conv.filters, tiles, first, count));
     each_tile(grid, first, count, [&](Index t, Index image, Index row, Index column) {
       target.y = y + image * image_size + (row * w.ow + column) * kTileOut * conv.filters;
-      target.rows = w.oh - row * kTileOut, target.columns = w.ow - column * kTileOut;
+      target.rows = static_cast<int>(least(kTileOut, w.oh - row * kTileOut));
+      target.columns = static_cast<int>(least(kTileOut, w.ow - column * kTileOut));
       transform_output(m, t, conv.filters, target);
     });
     const Index next = (first + count) / grid.count();
@@ -253,12 +296,14 @@ void winograd_backward_inputs(const Conv& conv, Index images, const float* dy, c
   for (Index first = 0; first < tiles; first += kTiles) {
     const Index count = least(kTiles, tiles - first);
     transform_gradients(conv, grid, first, count, 0, conv.filters, dy, z, missing);
-    multiply_positions(z, dv, count, conv.filters, whole(conv.channels), ut);
+    multiply_positions(z, dv, count, conv.filters, whole(conv.channels), ut,
+                       ahead_of(dy, grid, w.oh * w.ow, conv.filters, tiles, first + count, kTiles),
+                       ahead_of(dx, grid, w.h * w.w, conv.channels, tiles, first, count));
     each_tile(grid, first, count, [&](Index t, Index image, Index row, Index column) {
       const Patch patch =
           patch_at(dx + image * w.h * w.w * conv.channels, w.h, w.w, conv.channels,
                    row * kTileOut - w.top, column * kTileOut - w.left, kTileIn, nullptr);
-      Overlap to = {{}, patch.step, patch.begin, patch.end, row == 0, column == 0};
+      Overlap to = {{}, patch.step, patch.columns, row == 0, column == 0};
       for (Index i = 0; i < kTileIn; ++i) to.row[i] = const_cast<float*>(patch.row[i]);
       transform_overlap(dv, t, conv.channels, to);
     });
@@ -267,7 +312,8 @@ void winograd_backward_inputs(const Conv& conv, Index images, const float* dy, c
 
 void winograd_backward_weights(const Conv& conv, Index images, Index begin, Index end,
                                const float* x, const float* dy, float* dw, float* scratch) {
-  const Grid grid(conv.window);
+  const Window& w = conv.window;
+  const Grid grid(w);
   const float* missing = zeros_at(scratch, missing_pixels(conv));
   const Index tiles = images * grid.count(), rows = end - begin, filters = conv.filters;
   const Planes v = planes_at(scratch, kTiles, rows);
@@ -281,7 +327,13 @@ void winograd_backward_weights(const Conv& conv, Index images, Index begin, Inde
     strip.accumulate = first > 0;
     transform_inputs(conv, grid, first, strip.k, begin, end, x, v, missing);
     transform_gradients(conv, grid, first, strip.k, 0, filters, dy, z, missing);
+    Ahead inputs =
+        ahead_of(x + begin, grid, w.h * w.w, conv.channels, tiles, first + kTiles, kTiles);
+    inputs.width = rows;
+    const Ahead gradients = ahead_of(dy, grid, w.oh * w.ow, filters, tiles, first + kTiles, kTiles);
     for (Index p = 0; p < kPositions; ++p) {
+      inputs.fetch(p);
+      gradients.fetch(p);
       for (Index f = 0; f < whole(filters); f += kPanel) {
         strip.a = v.data + p * v.plane;
         strip.b = z.data + p * z.plane + f;
@@ -295,12 +347,14 @@ void winograd_backward_weights(const Conv& conv, Index images, Index begin, Inde
       const float* in = du.data + c * du.ld + f;
       float* out = dw + c * filters + f;
       const Index left = least(kWidth, filters - f);
-      transform<WeightsGradientLine>(
-          [&](int i, int j) { return load(in + (i * kTileIn + j) * du.plane); },
-          [&](int i, int j, Lanes g) {
-            float* p = out + (i * 3 + j) * rows * filters;
-            left == kWidth ? store(p, g) : store_first(p, g, left);
-          });
+      transform<WeightsGradientLine>([&](int j, Lanes* v) { read_planes(in, du.plane, j, v); },
+                                     [&](int i, const Lanes* g) {
+                                       for (int j = 0; j < 3; ++j) {
+                                         float* p = out + (i * 3 + j) * rows * filters;
+                                         left == kWidth ? store(p, g[j])
+                                                        : store_first(p, g[j], left);
+                                       }
+                                     });
     }
   }
 }
@@ -325,11 +379,13 @@ void transform_filters(const Conv& conv, Index c, Index f, const float* w, float
   const float* in = w + c * conv.filters + f;
   float* out = u + panel_offset(conv.channels, columns, c, f);
   transform<WeightsLine>(
-      [&](int i, int j) {
-        const float* p = in + (i * 3 + j) * conv.channels * conv.filters;
-        return left == kWidth ? load(p) : load_first(p, left);
+      [&](int j, Lanes* g) {
+        for (int i = 0; i < 3; ++i) {
+          const float* p = in + (i * 3 + j) * conv.channels * conv.filters;
+          g[i] = left == kWidth ? load(p) : load_first(p, left);
+        }
       },
-      [&](int i, int j, Lanes v) { store(out + (i * kTileIn + j) * conv.channels * columns, v); });
+      [&](int i, const Lanes* v) { write_planes(out, conv.channels * columns, i, v); });
 }
 
 // ut[filters f .., channels begin .. end] of all positions; the channels share a vector.
@@ -348,11 +404,15 @@ void transform_channels(const Conv& conv, Index begin, Index end, Index f, const
   const Index width = end == conv.channels ? whole(end) - begin : end - begin;
   for (Index r = 0; r < filters; ++r) {
     float* out = ut + panel_offset(conv.filters, columns, f + r, begin);
-    transform<WeightsLine>([&](int i, int j) { return taps[i * 3 + j][r]; },
-                           [&](int i, int j, Lanes v) {
-                             store_first(out + (i * kTileIn + j) * conv.filters * columns, v,
-                                         width);
-                           });
+    transform<WeightsLine>(
+        [&](int j, Lanes* g) {
+          for (int i = 0; i < 3; ++i) g[i] = taps[i * 3 + j][r];
+        },
+        [&](int i, const Lanes* v) {
+          for (int j = 0; j < kTileIn; ++j) {
+            store_first(out + (i * kTileIn + j) * conv.filters * columns, v[j], width);
+          }
+        });
   }
 }
 
@@ -373,7 +433,8 @@ void winograd_transform(const Conv& conv, Index begin, Index end, const float* w
 Index winograd_scratch(const Conv& conv, Index block) {
   const Index filters = plane_of(kTiles, conv.filters);
   const Index rows = plane_of(kTiles, conv.channels) + filters;
-  const Index weights = plane_of(kTiles, block) + filters + plane_of(block, conv.filters);
+  const Index weights =
+      plane_of(kTiles, block) + plane_of(kTiles, conv.filters) + plane_of(block, conv.filters);
   return missing_pixels(conv) + kPositions * (rows > weights ? rows : weights);
 }
 

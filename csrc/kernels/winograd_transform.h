@@ -116,37 +116,47 @@ struct WeightsGradientLine {  // g = G' u
 
 // --- both directions -----------------------------------------------------------------------------
 
-// result[to, to] = the transform of the square read(row, column)[from, from]: columns first. A
-// column that exists(column) denies is zero.
-template <class Line, class Exists, class Read, class Write>
-FASTNN_INLINE void transform(Exists exists, Read read, Write write) {
+// The columns begin .. end that exist of a square; others are zero.
+struct Span {
+  int begin, end;
+};
+
+// Line along the columns of a square, then along the rows of what that gives: read(column, lanes)
+// fetches Line::from vectors, write(row, lanes) takes Line::to of them, for row < rows. The loops
+// stay loops: their bodies fit the registers, all of the square does not.
+template <class Line, class Read, class Write>
+FASTNN_INLINE void transform(Span columns, int rows, Read read, Write write) {
   Lanes half[Line::to][Line::from];
-#pragma GCC unroll 6
-  for (int j = 0; j < Line::from; ++j) {
+  if (columns.begin > 0 || columns.end < Line::from) std::memset(half, 0, sizeof half);
+#pragma GCC unroll 1
+  for (int j = columns.begin; j < columns.end; ++j) {
     Lanes in[Line::from], out[Line::to];
-    if (exists(j)) {
+    read(j, in);
+    Line::apply(in, out);
 #pragma GCC unroll 6
-      for (int i = 0; i < Line::from; ++i) in[i] = read(i, j);
-      Line::apply(in, out);
-#pragma GCC unroll 6
-      for (int i = 0; i < Line::to; ++i) half[i][j] = out[i];
-    } else {
-#pragma GCC unroll 6
-      for (int i = 0; i < Line::to; ++i) half[i][j] = Lanes{};
-    }
+    for (int i = 0; i < Line::to; ++i) half[i][j] = out[i];
   }
-#pragma GCC unroll 6
-  for (int i = 0; i < Line::to; ++i) {
+#pragma GCC unroll 1
+  for (int i = 0; i < rows; ++i) {
     Lanes out[Line::to];
     Line::apply(half[i], out);
-#pragma GCC unroll 6
-    for (int j = 0; j < Line::to; ++j) write(i, j, out[j]);
+    write(i, out);
   }
 }
 
 template <class Line, class Read, class Write>
 FASTNN_INLINE void transform(Read read, Write write) {
-  transform<Line>([](int) { return true; }, read, write);
+  transform<Line>({0, Line::from}, Line::to, read, write);
+}
+
+// Reads a column of 6 x 6 planes, and writes a row of them.
+FASTNN_INLINE void read_planes(const float* p, Index plane, int column, Lanes* in) {
+#pragma GCC unroll 6
+  for (int i = 0; i < kTileIn; ++i) in[i] = load(p + (i * kTileIn + column) * plane);
+}
+FASTNN_INLINE void write_planes(float* p, Index plane, int row, const Lanes* out) {
+#pragma GCC unroll 6
+  for (int j = 0; j < kTileIn; ++j) store(p + (row * kTileIn + j) * plane, out[j]);
 }
 
 // A vector of which `count` lanes exist in memory.
