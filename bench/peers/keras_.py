@@ -29,8 +29,10 @@ def network(problem: Convolution) -> keras.Model:
     chain.append(layers.Dense(problem.units[-1]))
     model = keras.Sequential(chain)
     model.set_weights([array for layer in problem.weights() for array in layer])
+    # Keras adds epsilon before it corrects the second moment: this is ours in the first step.
+    epsilon = EPSILON * (1 - 0.999) ** 0.5
     model.compile(
-        optimizer=keras.optimizers.Adam(problem.learning_rate, epsilon=EPSILON),
+        optimizer=keras.optimizers.Adam(problem.learning_rate, epsilon=epsilon),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     )
     return model
