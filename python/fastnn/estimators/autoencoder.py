@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_array, check_is_fitted
 
 from fastnn import check
-from fastnn.estimators.base import Array, NetworkEstimator, activations, hidden_sizes
+from fastnn.estimators.base import Array, NetworkEstimator, activations, layer_sizes
 from fastnn.graph import Input, Layer, Value
 from fastnn.layers import Dropout, GaussianNoise
 from fastnn.losses import Loss, MeanSquaredError
@@ -53,7 +53,7 @@ class Autoencoder(
         As in `MLPRegressor`; `early_stopping` goes by the error of rows held out.
     validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change, max_fun
         As in `MLPRegressor`.
-    dropout, l1, weight_decay, clipnorm, n_jobs, dtype, backend, callbacks
+    dropout, l1, weight_decay, clipnorm, n_jobs, dtype, precision, backend, callbacks
         As in `MLPRegressor`; dropout leaves the code alone.
 
     Attributes
@@ -101,18 +101,18 @@ class Autoencoder(
         Autoencoder
             The estimator itself.
         """
-        X = self._check(X, reset=not self._continues(incremental=False))
+        X = self._validated(X, reset=not self._continues(incremental=False))
         return self._train(X, X, sample_weight)
 
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Autoencoder:
         """Train for one epoch from where training stands; the arguments are those of `fit`."""
-        X = self._check(X, reset=not self._continues(incremental=True))
+        X = self._validated(X, reset=not self._continues(incremental=True))
         return self._train(X, X, sample_weight, incremental=True)
 
     def transform(self, X: Any) -> Array:
         """Return the codes (n, n_code) of rows X (n, n_features)."""
         check_is_fitted(self)
-        found: Array = self.encoder_.predict(self._check(X, reset=False), n_jobs=self.n_jobs)
+        found: Array = self.encoder_.predict(self._validated(X, reset=False), n_jobs=self.n_jobs)
         return found
 
     def inverse_transform(self, X: Any) -> Array:
@@ -125,7 +125,7 @@ class Autoencoder(
     def reconstruction_error(self, X: Any) -> Array:
         """Return the mean squared error (n,) of each row restored; large for unusual rows."""
         check_is_fitted(self)
-        return self._errors(self._check(X, reset=False))
+        return self._errors(self._validated(X, reset=False))
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Return minus the mean of `reconstruction_error`."""
@@ -136,14 +136,10 @@ class Autoencoder(
         found: Array = np.square(X - restored).mean(axis=1)
         return found
 
-    def _check(self, X: Any, reset: bool) -> Array:
-        found: Array = validate_data(self, X, dtype=(np.float64, np.float32), reset=reset)
-        return found
-
-    def _network(self, n_features: int, l2: float) -> tuple[Value, Value]:
-        source = Input((n_features,))
+    def _network(self, shape: tuple[int, ...], l2: float) -> tuple[Value, Value]:
+        source = Input(shape)
         noisy = self._noise()(source) if self.noise is not None else source
-        return source, self._decode(self._encode(noisy, l2), n_features, l2)
+        return source, self._decode(self._encode(noisy, l2), shape[0], l2)
 
     def _noise(self) -> Layer:
         kind = check.choice("noise", self.noise, ("gaussian", "masking"))
@@ -153,7 +149,7 @@ class Autoencoder(
 
     def _layers(self) -> tuple[tuple[int, ...], list[str]]:
         """Return units and activations of the encoder."""
-        sizes = hidden_sizes(self.hidden_layer_sizes)
+        sizes = layer_sizes("hidden_layer_sizes", self.hidden_layer_sizes)
         if not sizes:
             raise check.wrong_value("hidden_layer_sizes", "at least one size, the code's", "()")
         return sizes, activations(self.activation, len(sizes))
@@ -178,14 +174,10 @@ class Autoencoder(
         super()._read_weights()
         (n_features,), sizes = self.coefs_[0].shape[:1], self._layers()[0]
         source, code = Input((n_features,)), Input((sizes[-1],))
-        parts = []
-        for first, last in (
-            (source, self._encode(source, 0.0)),
-            (code, self._decode(code, n_features, 0.0)),
-        ):
-            model = self.model_
-            parts.append(Model(first, last, dtype=model.dtype, seed=0, backend=model.backend))
-        self.encoder_, self.decoder_ = parts
+        dtype = self.model_.dtype
+        self.encoder_: Model = self._model(source, self._encode(source, 0.0), dtype, seed=0)
+        decoded = self._decode(code, n_features, 0.0)
+        self.decoder_: Model = self._model(code, decoded, dtype, seed=0)
         weights = self.model_.get_weights()
         self.encoder_.set_weights(weights[: 2 * len(sizes)])
         self.decoder_.set_weights(weights[2 * len(sizes) :])

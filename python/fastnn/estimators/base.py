@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import validate_data
 
 from fastnn import check, data
 from fastnn.callbacks import Callback, ProgressBar
@@ -22,11 +23,14 @@ from fastnn.losses import Loss
 from fastnn.model import Model
 from fastnn.optimizers import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
 from fastnn.regularizers import L1L2
+from fastnn.schedules import CosineDecay, OneCycle, Schedule
 
 Array = NDArray[Any]
 N = TypeVar("N", bound="NetworkEstimator")
 
 SOLVERS = ("adam", "sgd", "adamw", "adagrad", "rmsprop")
+SCHEDULES: dict[str, type[CosineDecay | OneCycle]] = {"cosine": CosineDecay, "one_cycle": OneCycle}
+RATES = ("constant", "invscaling", "adaptive", *SCHEDULES)
 
 
 @dataclass(repr=False, eq=False)
@@ -34,7 +38,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     """Base of the estimators that train one network on rows of numbers.
 
     A dataclass, so that the constructor stores its arguments untouched. A subclass says which
-    network, which loss and which score; `train` does the rest.
+    network, which loss and which score; `_train` does the rest.
     """
 
     _: KW_ONLY
@@ -65,11 +69,16 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     clipnorm: float | None = None
     n_jobs: int | None = None
     dtype: str | None = None
+    precision: str = "float32"
     backend: str = "core"
     callbacks: Sequence[Callback] | None = None
 
-    def _network(self, n_features: int, l2: float) -> tuple[Value, Value]:
-        """Return the input and the output of the network to be trained."""
+    def _network(self, shape: tuple[int, ...], l2: float) -> tuple[Value, Value]:
+        """Return the input, for rows of this shape, and the output of the network."""
+        raise NotImplementedError
+
+    def _output(self, value: Value, l2: float) -> Value:
+        """Return what the last layer makes of `value`, where the targets decide on it."""
         raise NotImplementedError
 
     def _loss(self) -> tuple[Loss, float]:
@@ -84,6 +93,11 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         """Return classes to keep in proportion when rows are held out."""
         return None
 
+    def _validated(self, X: Any, y: Any = "no_validation", *, reset: bool, **settings: Any) -> Any:
+        """Return X, or X and y, checked as scikit-learn does, X as the model takes it."""
+        dtypes = (np.float64, np.float32)
+        return validate_data(self, X, y, dtype=dtypes, reset=reset, **settings)
+
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "model_")
 
@@ -92,10 +106,11 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         return self.__sklearn_is_fitted__() and (incremental or bool(self.warm_start))
 
     def _model_dtype(self, X: Array) -> str:
-        """Return the dtype of the model: as asked for, else float32 for float32 and float64."""
+        """Return the dtype of the model: as asked for, else what suits the rows."""
         if self.dtype is not None:
             return check.choice("dtype", self.dtype, ("float32", "float64"))
-        return "float32" if X.dtype == np.float32 else "float64"
+        narrow = X.dtype == np.float32 or self.precision == "bf16"
+        return "float32" if narrow else "float64"
 
     def _train(self: N, X: Array, y: Array, sample_weight: Any, *, incremental: bool = False) -> N:
         """Train on checked rows X (n, n_features) and targets as the model takes them."""
@@ -140,8 +155,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         """Make the model; with `warm_start` it takes over the weights that are there."""
         total = self._batch(len(X)) * (1.0 if weights is None else float(weights.mean()))
         l2 = check.number("alpha", self.alpha, 0) / (2 * total)
-        source, output = self._network(X.shape[1], l2)
-        model = Model(source, output, dtype=dtype, seed=seed, backend=self.backend)
+        source, output = self._network(X.shape[1:], l2)
+        model = self._model(source, output, dtype, seed)
         loss, factor = self._loss()
         model.compile(self._optimizer(), loss, loss_weights=[factor])
         if self._continues(incremental=False):
@@ -155,6 +170,11 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             self.best_validation_score_: float | None = None
         self._stale = 0
         self.model_: Model = model
+
+    def _model(self, source: Value, output: Value, dtype: str, seed: int) -> Model:
+        """Return a model that computes as the arguments say."""
+        settings = {"precision": self.precision, "backend": self.backend}
+        return Model(source, output, dtype=dtype, seed=seed, **settings)
 
     def _run(
         self,
@@ -176,6 +196,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         if not incremental:
             self.n_iter_ = 0
         epochs = 1 if incremental else check.integer("max_iter", self.max_iter, 1)
+        if incremental and self._scheduled():
+            self.model_.learning_rate = self.learning_rate_init
         try:
             self.model_.fit(
                 X,
@@ -190,7 +212,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         except KeyboardInterrupt:
             warnings.warn("fit: interrupted, the weights are those of the last step", stacklevel=4)
         else:
-            if not incremental and not rules.settled and self.n_iter_ == epochs:
+            planned = incremental or self._scheduled()
+            if not planned and not rules.settled and self.n_iter_ == epochs:
                 warnings.warn(
                     f"max_iter: {epochs} epochs were not enough for the loss to settle within "
                     f"tol={self.tol}; give more, or a larger tol",
@@ -201,8 +224,10 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _read_weights(self) -> None:
         """Set the attributes that show weights."""
-        weights = self.model_.get_weights()
-        self.coefs_, self.intercepts_ = weights[0::2], weights[1::2]
+        names = [name.rsplit("/", 1)[1] for name, _ in self.model_.parameters()]
+        weights = list(zip(names, self.model_.get_weights(), strict=True))
+        self.coefs_ = [w for name, w in weights if name == "kernel"]
+        self.intercepts_ = [w for name, w in weights if name in {"bias", "beta"}]
         self.n_layers_ = len(self.coefs_) + 1
 
     def _batch(self, n: int) -> int:
@@ -221,8 +246,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
                 "steps over batches train these networks, 'adam' is a good first choice",
             )
         solver = check.choice("solver", self.solver, SOLVERS)
-        rate = check.number("learning_rate_init", self.learning_rate_init, 0, above=True)
-        check.choice("learning_rate", self.learning_rate, ("constant", "invscaling", "adaptive"))
+        rate = self._rate()
         check.number("power_t", self.power_t, 0)
         decay = check.number("weight_decay", self.weight_decay, 0) or None
         common: dict[str, Any] = {"weight_decay": decay, "clipnorm": self.clipnorm}
@@ -239,9 +263,19 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         kind = Adam if solver == "adam" else AdamW
         return kind(rate, beta_1=self.beta_1, beta_2=self.beta_2, **common)
 
+    def _scheduled(self) -> bool:
+        """Whether the rates of a fit are planned for all its `max_iter` epochs."""
+        return self.learning_rate in SCHEDULES
+
+    def _rate(self) -> float | Schedule:
+        """Return the learning rate of a fit."""
+        rate = check.number("learning_rate_init", self.learning_rate_init, 0, above=True)
+        word = check.choice("learning_rate", self.learning_rate, RATES)
+        return SCHEDULES[word](rate) if word in SCHEDULES else rate
+
     def _hidden(self, value: Value, sizes: Any, activation: Any, l2: float) -> Value:
         """Return `value` after hidden layers of these sizes, each followed by dropout."""
-        units = hidden_sizes(sizes)
+        units = layer_sizes("hidden_layer_sizes", sizes)
         rate = check.number("dropout", self.dropout, 0, 1, below=True)
         for size, word in zip(units, activations(activation, len(units)), strict=True):
             value = self._dense(size, word, l2)(value)
@@ -289,15 +323,14 @@ class Rules(Callback):
             estimator.history_.setdefault(name, []).append(value)
         better = self._score_better(model) if self.held_out is not None else self._loss_better()
         estimator._stale = 0 if better else estimator._stale + 1
-        solver_scales = estimator.solver == "sgd"
-        if solver_scales and estimator.learning_rate == "invscaling":
+        scaling = estimator.learning_rate if estimator.solver == "sgd" else "constant"
+        if scaling == "invscaling":
             rate = estimator.learning_rate_init / (estimator.t_ + 1) ** estimator.power_t
             model.learning_rate = rate
         if estimator._stale > self.patience:
-            rate = model.learning_rate
-            assert isinstance(rate, float)
-            if solver_scales and estimator.learning_rate == "adaptive" and rate > 1e-6:
-                model.learning_rate = rate / 5
+            current = model.learning_rate
+            if scaling == "adaptive" and isinstance(current, float) and current > 1e-6:
+                model.learning_rate = current / 5
                 estimator._stale = 0
             else:
                 self.settled = model.stop_training = True
@@ -328,10 +361,10 @@ class Rules(Callback):
         return score >= best + self.tol
 
 
-def hidden_sizes(sizes: Any) -> tuple[int, ...]:
-    """Return `hidden_layer_sizes`, one size or several, as a tuple."""
+def layer_sizes(argument: str, sizes: Any) -> tuple[int, ...]:
+    """Return the sizes of layers, one or several, as a tuple."""
     listed = tuple(sizes) if np.iterable(sizes) else (sizes,)
-    return tuple(check.integer("hidden_layer_sizes", size, 1) for size in listed)
+    return tuple(check.integer(argument, size, 1) for size in listed)
 
 
 def activations(given: Any, n: int) -> list[str]:

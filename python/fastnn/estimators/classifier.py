@@ -4,83 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from fastnn import check
 from fastnn.estimators.base import Array, NetworkEstimator
 from fastnn.graph import Input, Value
 from fastnn.losses import BinaryCrossentropy, CategoricalCrossentropy, Loss
 
+C = TypeVar("C", bound="NetworkClassifier")
+
 
 @dataclass(repr=False, eq=False)
-class MLPClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
-    r"""Multi-layer network for classification; a drop-in for scikit-learn's.
+class NetworkClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
+    """Base of the classifiers: labels of any type, class weights, probabilities."""
 
-    Two classes have one sigmoid output, more have a softmax, and an indicator matrix y
-    (n, n_labels) trains one sigmoid per label. Minimises, over the rows of a batch with weights w,
-
-    .. math:: \frac{-\sum_i w_i \log p(y_i \mid x_i) + \frac{\alpha}{2} \lVert W \rVert^2}
-        {\sum_i w_i} + l_1 \lvert W \rvert_1
-
-    (summed over the labels of an indicator matrix), scikit-learn's objective when ``l1`` is 0.
-
-    Parameters
-    ----------
-    hidden_layer_sizes : int or tuple of int
-        Units of each hidden layer; () is logistic regression.
-    activation : str or list of str
-        "identity", "logistic", "tanh", "relu", or another one of `fastnn.layers.Dense`; a list has
-        one for each hidden layer.
-    solver, alpha, batch_size, learning_rate, learning_rate_init, power_t, max_iter, shuffle
-        As in `MLPRegressor`.
-    random_state, tol, verbose, warm_start, momentum, nesterovs_momentum, early_stopping
-        As in `MLPRegressor`; `early_stopping` goes by accuracy.
-    validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change, max_fun
-        As in `MLPRegressor`.
-    dropout, l1, weight_decay, clipnorm, n_jobs, dtype, backend, callbacks
-        As in `MLPRegressor`.
-    class_weight : dict, "balanced" or None
-        Weight of each class, multiplied with the weights of the rows; "balanced" makes every
-        class count the same.
-
-    Attributes
-    ----------
-    classes_ : array
-        The classes, sorted; the columns of `predict_proba`.
-    coefs_, intercepts_ : list of array
-        Weights (n_in, n_out) and biases (n_out,) of each layer.
-    model_, n_iter_, t_, loss_, best_loss_, loss_curve_, history_, n_features_in_, n_outputs_
-        As in `MLPRegressor`, as are `validation_scores_` and the others.
-
-    Examples
-    --------
-    >>> from sklearn.datasets import load_digits
-    >>> from fastnn import MLPClassifier
-    >>> X, y = load_digits(return_X_y=True)
-    >>> net = MLPClassifier((32,), early_stopping=True, random_state=0)
-    >>> net.fit(X[:1000] / 16, y[:1000]).score(X[1000:] / 16, y[1000:]) > 0.8
-    True
-    """
-
-    hidden_layer_sizes: int | Sequence[int] = (100,)
-    activation: str | Sequence[str] = "relu"
     _: KW_ONLY
     class_weight: Mapping[Any, float] | str | None = None
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPClassifier:
-        """Train on rows X (n, n_features) and labels y.
+    def fit(self: C, X: Any, y: Any, sample_weight: Any = None) -> C:
+        """Train on rows X and labels y.
 
         Parameters
         ----------
-        X : array-like of float (n, n_features)
-            Rows, best scaled to a size near 1.
+        X : array-like (n, ...)
+            What the rows of the class are: numbers (n, n_features), best scaled to a size near 1,
+            or images.
         y : array-like (n,) or (n, n_labels)
             Labels of any type, or an indicator matrix of 0 and 1.
         sample_weight : array-like of float (n,), optional
@@ -88,7 +43,7 @@ class MLPClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
 
         Returns
         -------
-        MLPClassifier
+        NetworkClassifier
             The estimator itself.
         """
         go_on = self._continues(incremental=False)
@@ -96,9 +51,7 @@ class MLPClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         self._check_classes(y, None, reset=not go_on)
         return self._train(X, self._codes(y), self._weights(y, sample_weight))
 
-    def partial_fit(
-        self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None
-    ) -> MLPClassifier:
+    def partial_fit(self: C, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> C:
         """Train for one epoch from where training stands.
 
         Parameters
@@ -134,7 +87,7 @@ class MLPClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
 
     def _check_rows(self, X: Any) -> Array:
         check_is_fitted(self)
-        found: Array = validate_data(self, X, dtype=(np.float64, np.float32), reset=False)
+        found: Array = self._validated(X, reset=False)
         return found
 
     def _probabilities(self, X: Array) -> Array:
@@ -154,9 +107,7 @@ class MLPClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         return str(type_of_target(y)).startswith("multilabel")
 
     def _check(self, X: Any, y: Any, reset: bool) -> tuple[Array, Array]:
-        X, y = validate_data(
-            self, X, y, multi_output=True, dtype=(np.float64, np.float32), reset=reset
-        )
+        X, y = self._validated(X, y, multi_output=True, reset=reset)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         check_classification_targets(y)
@@ -202,11 +153,10 @@ class MLPClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         factors: Array = compute_sample_weight(self.class_weight, y)
         return factors if sample_weight is None else factors * np.asarray(sample_weight)
 
-    def _network(self, n_features: int, l2: float) -> tuple[Value, Value]:
-        source = Input((n_features,))
-        hidden = self._hidden(source, self.hidden_layer_sizes, self.activation, l2)
+    def _output(self, value: Value, l2: float) -> Value:
+        """Return the probabilities that the last layer makes of `value`."""
         last = "softmax" if self.out_activation_ == "softmax" else "sigmoid"
-        return source, self._dense(self.n_outputs_, last, l2)(hidden)
+        return self._dense(self.n_outputs_, last, l2)(value)
 
     def _loss(self) -> tuple[Loss, float]:
         if self.out_activation_ == "softmax":
@@ -225,3 +175,62 @@ class MLPClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
+
+
+@dataclass(repr=False, eq=False)
+class MLPClassifier(NetworkClassifier):
+    r"""Multi-layer network for classification; a drop-in for scikit-learn's.
+
+    Two classes have one sigmoid output, more have a softmax, and an indicator matrix y
+    (n, n_labels) trains one sigmoid per label. Minimises, over the rows of a batch with weights w,
+
+    .. math:: \frac{-\sum_i w_i \log p(y_i \mid x_i) + \frac{\alpha}{2} \lVert W \rVert^2}
+        {\sum_i w_i} + l_1 \lvert W \rvert_1
+
+    (summed over the labels of an indicator matrix), scikit-learn's objective when ``l1`` is 0.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or tuple of int
+        Units of each hidden layer; () is logistic regression.
+    activation : str or list of str
+        "identity", "logistic", "tanh", "relu", or another one of `fastnn.layers.Dense`; a list has
+        one for each hidden layer.
+    solver, alpha, batch_size, learning_rate, learning_rate_init, power_t, max_iter, shuffle
+        As in `MLPRegressor`.
+    random_state, tol, verbose, warm_start, momentum, nesterovs_momentum, early_stopping
+        As in `MLPRegressor`; `early_stopping` goes by accuracy.
+    validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change, max_fun
+        As in `MLPRegressor`.
+    dropout, l1, weight_decay, clipnorm, n_jobs, dtype, precision, backend, callbacks
+        As in `MLPRegressor`.
+    class_weight : dict, "balanced" or None
+        Weight of each class, multiplied with the weights of the rows; "balanced" makes every
+        class count the same.
+
+    Attributes
+    ----------
+    classes_ : array
+        The classes, sorted; the columns of `predict_proba`.
+    coefs_, intercepts_ : list of array
+        Weights (n_in, n_out) and biases (n_out,) of each layer.
+    model_, n_iter_, t_, loss_, best_loss_, loss_curve_, history_, n_features_in_, n_outputs_
+        As in `MLPRegressor`, as are `validation_scores_` and the others.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from fastnn import MLPClassifier
+    >>> X, y = load_digits(return_X_y=True)
+    >>> net = MLPClassifier((32,), early_stopping=True, random_state=0)
+    >>> net.fit(X[:1000] / 16, y[:1000]).score(X[1000:] / 16, y[1000:]) > 0.8
+    True
+    """
+
+    hidden_layer_sizes: int | Sequence[int] = (100,)
+    activation: str | Sequence[str] = "relu"
+
+    def _network(self, shape: tuple[int, ...], l2: float) -> tuple[Value, Value]:
+        source = Input(shape)
+        hidden = self._hidden(source, self.hidden_layer_sizes, self.activation, l2)
+        return source, self._output(hidden, l2)

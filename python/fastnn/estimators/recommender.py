@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastnn import check, data
 from fastnn.callbacks import Callback
-from fastnn.estimators.base import hidden_sizes
+from fastnn.estimators.base import layer_sizes
 from fastnn.estimators.ids import Ids
 from fastnn.graph import Input, Value
 from fastnn.initializers import RandomNormal
@@ -287,7 +287,7 @@ class RatingRecommender(BaseEstimator):  # type: ignore[misc]
         p = self._table(n_users, self.factors, 0.01, "user_factors")(user)
         q = self._table(n_items, self.factors, 0.01, "item_factors")(item)
         parts: list[Value] = []
-        if sizes := hidden_sizes(self.hidden_layer_sizes):
+        if sizes := layer_sizes("hidden_layer_sizes", self.hidden_layer_sizes):
             value = Concatenate()([p, q])
             for units in sizes:
                 value = Dense(units, "relu", kernel_initializer="he_uniform")(value)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
-from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from fastnn import check
 from fastnn.estimators.base import Array, NetworkEstimator
@@ -17,10 +16,85 @@ from fastnn.graph import Input, Value
 from fastnn.losses import Huber, Loss, MeanAbsoluteError, MeanSquaredError
 
 LOSSES = ("squared_error", "absolute_error", "huber")
+R = TypeVar("R", bound="NetworkRegressor")
 
 
 @dataclass(repr=False, eq=False)
-class MLPRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
+class NetworkRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
+    """Base of the regressors: targets of one or several columns, losses, R2."""
+
+    _: KW_ONLY
+    loss: str = "squared_error"
+
+    def fit(self: R, X: Any, y: Any, sample_weight: Any = None) -> R:
+        """Train on rows X and targets y (n,) or (n, n_outputs).
+
+        Parameters
+        ----------
+        X : array-like (n, ...)
+            What the rows of the class are: numbers (n, n_features), best scaled to a size near 1,
+            or images.
+        y : array-like of float (n,) or (n, n_outputs)
+            Targets.
+        sample_weight : array-like of float (n,), optional
+            Weights >= 0; a weight of 2 counts as the row twice.
+
+        Returns
+        -------
+        NetworkRegressor
+            The estimator itself.
+        """
+        X, y = self._check(X, y, reset=not self._continues(incremental=False))
+        return self._train(X, y, sample_weight)
+
+    def partial_fit(self: R, X: Any, y: Any, sample_weight: Any = None) -> R:
+        """Train for one epoch from where training stands; the arguments are those of `fit`."""
+        X, y = self._check(X, y, reset=not self._continues(incremental=True))
+        return self._train(X, y, sample_weight, incremental=True)
+
+    def predict(self, X: Any) -> Array:
+        """Return predictions (n,) or (n, n_outputs) for rows X."""
+        check_is_fitted(self)
+        return self._predict(self._validated(X, reset=False))
+
+    def _predict(self, X: Array) -> Array:
+        found: Array = self.model_.predict(X, n_jobs=self.n_jobs)
+        return found[:, 0] if self.n_outputs_ == 1 else found
+
+    def _check(self, X: Any, y: Any, reset: bool) -> tuple[Array, Array]:
+        X, y = self._validated(X, y, multi_output=True, y_numeric=True, reset=reset)
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        n_outputs = 1 if y.ndim == 1 else y.shape[1]
+        if not reset and n_outputs != self.n_outputs_:
+            raise check.wrong_value("y", f"{self.n_outputs_} outputs as before", n_outputs)
+        self.n_outputs_: int = n_outputs
+        self.out_activation_ = "identity"
+        return X, y
+
+    def _output(self, value: Value, l2: float) -> Value:
+        """Return the predictions that the last layer makes of `value`."""
+        return self._dense(self.n_outputs_, "identity", l2)(value)
+
+    def _loss(self) -> tuple[Loss, float]:
+        # the objective sums over outputs, a Loss is their mean
+        kind = check.choice("loss", self.loss, LOSSES)
+        if kind == "squared_error":
+            return MeanSquaredError(), self.n_outputs_ / 2
+        loss = MeanAbsoluteError() if kind == "absolute_error" else Huber()
+        return loss, float(self.n_outputs_)
+
+    def _score(self, X: Array, y: Array, weights: Array | None) -> float:
+        return float(r2_score(y, self._predict(X), sample_weight=weights))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+
+@dataclass(repr=False, eq=False)
+class MLPRegressor(NetworkRegressor):
     r"""Multi-layer network for regression; a drop-in for scikit-learn's.
 
     Minimises, over the rows of a batch with weights w,
@@ -45,11 +119,12 @@ class MLPRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         Strength of the L2 penalty, divided by the weight of a batch as in scikit-learn.
     batch_size : int or "auto"
         Rows per step, at most all; "auto" is 200.
-    learning_rate : {"constant", "invscaling", "adaptive"}
-        How the rate of "sgd" changes: not at all; divided by ``t ** power_t`` after t examples;
-        divided by 5 whenever the loss stands still.
+    learning_rate : {"constant", "invscaling", "adaptive", "cosine", "one_cycle"}
+        How the rate changes. Of "sgd": not at all; divided by ``t ** power_t`` after t examples;
+        divided by 5 whenever the loss stands still. Of every solver, over the `max_iter` epochs
+        of a fit: down to 0 along a cosine, or first up and then down (`fastnn.schedules.OneCycle`).
     learning_rate_init : float
-        Size of a step; larger is faster until training diverges.
+        Size of a step, the largest one of a schedule; larger is faster until training diverges.
     power_t : float
         Exponent of "invscaling".
     max_iter : int
@@ -89,6 +164,8 @@ class MLPRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         Threads; None is what the environment grants, -1 all cores. Results do not depend on it.
     dtype : {"float32", "float64"} or None
         Of the weights; None is float32 for float32 rows and float64 for all else.
+    precision : {"float32", "bf16"}
+        "bf16" takes products of numbers rounded to bfloat16 (8 bits) and makes `dtype` float32.
     backend : {"core", "numpy"}
         The C++ engine or its readable twin.
     callbacks : list of Callback or None
@@ -124,79 +201,8 @@ class MLPRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
     loss: str = "squared_error"
     hidden_layer_sizes: int | Sequence[int] = (100,)
     activation: str | Sequence[str] = "relu"
-    _: KW_ONLY
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
-        """Train on rows X (n, n_features) and targets y (n,) or (n, n_outputs).
-
-        Parameters
-        ----------
-        X : array-like of float (n, n_features)
-            Rows, best scaled to a size near 1.
-        y : array-like of float (n,) or (n, n_outputs)
-            Targets.
-        sample_weight : array-like of float (n,), optional
-            Weights >= 0; a weight of 2 counts as the row twice.
-
-        Returns
-        -------
-        MLPRegressor
-            The estimator itself.
-        """
-        X, y = self._check(X, y, reset=not self._continues(incremental=False))
-        return self._train(X, y, sample_weight)
-
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
-        """Train for one epoch from where training stands; the arguments are those of `fit`."""
-        X, y = self._check(X, y, reset=not self._continues(incremental=True))
-        return self._train(X, y, sample_weight, incremental=True)
-
-    def predict(self, X: Any) -> Array:
-        """Return predictions (n,) or (n, n_outputs) for rows X (n, n_features)."""
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=(np.float64, np.float32), reset=False)
-        return self._predict(X)
-
-    def _predict(self, X: Array) -> Array:
-        found: Array = self.model_.predict(X, n_jobs=self.n_jobs)
-        return found[:, 0] if self.n_outputs_ == 1 else found
-
-    def _check(self, X: Any, y: Any, reset: bool) -> tuple[Array, Array]:
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            multi_output=True,
-            y_numeric=True,
-            dtype=(np.float64, np.float32),
-            reset=reset,
-        )
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        n_outputs = 1 if y.ndim == 1 else y.shape[1]
-        if not reset and n_outputs != self.n_outputs_:
-            raise check.wrong_value("y", f"{self.n_outputs_} outputs as before", n_outputs)
-        self.n_outputs_: int = n_outputs
-        self.out_activation_ = "identity"
-        return X, y
-
-    def _network(self, n_features: int, l2: float) -> tuple[Value, Value]:
-        source = Input((n_features,))
+    def _network(self, shape: tuple[int, ...], l2: float) -> tuple[Value, Value]:
+        source = Input(shape)
         hidden = self._hidden(source, self.hidden_layer_sizes, self.activation, l2)
-        return source, self._dense(self.n_outputs_, "identity", l2)(hidden)
-
-    def _loss(self) -> tuple[Loss, float]:
-        # the objective sums over outputs, a Loss is their mean
-        kind = check.choice("loss", self.loss, LOSSES)
-        if kind == "squared_error":
-            return MeanSquaredError(), self.n_outputs_ / 2
-        loss = MeanAbsoluteError() if kind == "absolute_error" else Huber()
-        return loss, float(self.n_outputs_)
-
-    def _score(self, X: Array, y: Array, weights: Array | None) -> float:
-        return float(r2_score(y, self._predict(X), sample_weight=weights))
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
-        return tags
+        return source, self._output(hidden, l2)
