@@ -19,7 +19,14 @@ if TYPE_CHECKING:
         schedules,
     )
     from fastnn.config import show_config
-    from fastnn.estimators import Autoencoder, MLPClassifier, MLPRegressor, RatingRecommender
+    from fastnn.estimators import (
+        Autoencoder,
+        ConvClassifier,
+        ConvRegressor,
+        MLPClassifier,
+        MLPRegressor,
+        RatingRecommender,
+    )
     from fastnn.graph import Input
     from fastnn.model import Model
     from fastnn.saving import load
@@ -30,6 +37,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Autoencoder",
+    "ConvClassifier",
+    "ConvRegressor",
     "Input",
     "MLPClassifier",
     "MLPRegressor",
@@ -57,6 +66,8 @@ __all__ = [
 # checkers and editors of them. The other names are modules.
 _HOMES = {
     "Autoencoder": "estimators",
+    "ConvClassifier": "estimators",
+    "ConvRegressor": "estimators",
     "Input": "graph",
     "MLPClassifier": "estimators",
     "MLPRegressor": "estimators",

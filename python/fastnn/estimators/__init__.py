@@ -2,7 +2,15 @@
 
 from fastnn.estimators.autoencoder import Autoencoder
 from fastnn.estimators.classifier import MLPClassifier
+from fastnn.estimators.conv import ConvClassifier, ConvRegressor
 from fastnn.estimators.recommender import RatingRecommender
 from fastnn.estimators.regressor import MLPRegressor
 
-__all__ = ["Autoencoder", "MLPClassifier", "MLPRegressor", "RatingRecommender"]
+__all__ = [
+    "Autoencoder",
+    "ConvClassifier",
+    "ConvRegressor",
+    "MLPClassifier",
+    "MLPRegressor",
+    "RatingRecommender",
+]
