@@ -1,4 +1,4 @@
-"""The results as a Markdown table: `python -m bench.report [FOLDER] [--readme | --kernels]`.
+"""The results as Markdown: `python -m bench.report [--readme | --kernels | --quality | --write]`.
 
 "fastnn is" how many times as fast: the median over rounds of both, and the best round against the
 best round, which other work on the machine disturbs least. "of FMA" is the share of the machine's
@@ -150,6 +150,16 @@ def kernels(folder: Path) -> str:
     return "\n".join([*lines, "", origin(result)])
 
 
+def quality(folder: Path) -> str:
+    """What models reach on held-out data."""
+    result = json.loads((folder / "quality.json").read_text())
+    lines = ["| figure | reached | target | seconds of training |", "| --- | --- | --- | --- |"]
+    for row in result["rows"]:
+        value, seconds = f"{row['value']:.4g}", f"{row['seconds']:.2f}"
+        lines.append(f"| {row['name']} | {value} | {row['target']} | {seconds} |")
+    return "\n".join([*lines, "", origin(result)])
+
+
 def origin(result: dict[str, Any]) -> str:
     """Machine, versions and date in one line."""
     machine = result["machine"]
@@ -160,13 +170,34 @@ def origin(result: dict[str, Any]) -> str:
     )
 
 
+TABLES = {"": table, "--readme": readme, "--kernels": kernels, "--quality": quality}
+PAGES = {"README.md": ("--readme",), "docs/benchmarks.md": ("", "--kernels", "--quality")}
+ROOT = Path(__file__).parents[1]
+
+
+def filled(page: str, folder: Path) -> str:
+    """The text of a page with the tables of these results between its marks."""
+    text = (ROOT / page).read_text()
+    for option in PAGES[page]:
+        mark = f"<!-- figures: {' '.join(['python -m bench.report', option]).strip()} -->\n"
+        before, after = text.split(mark)
+        _, end, rest = after.partition("<!-- end of figures -->")
+        text = before + mark + TABLES[option](folder) + "\n" + end + rest
+    return text
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, nargs="?", default=Path(__file__).parent / "results")
-    parser.add_argument("--readme", action="store_true", help="the short table of the README")
-    parser.add_argument("--kernels", action="store_true", help="the table of docs/kernels.md")
+    for option in filter(None, TABLES):
+        parser.add_argument(option, action="store_const", dest="option", const=option, default="")
+    parser.add_argument("--write", action="store_true", help=f"into {' and '.join(PAGES)}")
     given = parser.parse_args()
-    print((readme if given.readme else kernels if given.kernels else table)(given.folder))
+    if given.write:
+        for page in PAGES:
+            (ROOT / page).write_text(filled(page, given.folder))
+    else:
+        print(TABLES[given.option](given.folder))
 
 
 if __name__ == "__main__":

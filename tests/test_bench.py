@@ -86,7 +86,7 @@ def test_unknown_workload_lists_the_known_ones():
 TINY: dict[str, dict[str, object]] = {
     "limits": {"ROUNDS": 10, "ELEMENTS": 64},
     "dense": {"SHAPES": ((4, 6, 5), (8, 3, 10))},
-    "conv": {"IMAGES": 2, "FIRST": ((6, 1, 4),), "INNER": ((6, 16, 16),)},
+    "conv": {"IMAGES": 2, "LAYERS": ((6, 3, 1, 1, 4, 1), (6, 3, 1, 16, 16, 1))},
     "winograd": {"IMAGES": 2, "INNER": ((6, 16, 16),)},
     "pooling": {"IMAGES": 2, "SIDE": 4, "CHANNELS": 3},
     "normalization": {"ROWS": 8, "CHANNELS": 5},
@@ -131,12 +131,6 @@ def test_kernels_share_the_limit_of_their_kind(tmp_path):
     assert not list(tmp_path.iterdir())  # a part of the kernels is no result
 
 
-@pytest.mark.parametrize(
-    ("page", "option", "make"),
-    [("README.md", "--readme", report.readme)],
-)
-def test_a_page_holds_the_table_of_the_results(page, option, make):
-    text = (ROOT / page).read_text()
-    held = text.split(f"<!-- figures: python -m bench.report {option} -->")[1]
-    held = held.split("<!-- end of figures -->")[0]
-    assert held.strip() == make(ROOT / "bench" / "results").strip()
+@pytest.mark.parametrize("page", report.PAGES)
+def test_a_page_holds_the_tables_of_the_results(page):
+    assert (ROOT / page).read_text() == report.filled(page, ROOT / "bench" / "results")

@@ -18,10 +18,10 @@ def cases(part: Part) -> Iterator[Case]:
     x, y, out = uniform(n) - np.float32(0.5), uniform(n), zeros(n)
     for name in NAMES:
         forward = calls(kernels.activation_forward, x, out, name)
-        yield Case("activation_forward", f"{name}, {ELEMENTS}", forward, bytes=8.0 * n)
+        yield Case("activation_forward", f"{name}, {ELEMENTS}", forward, bytes=12.0 * n)
         backward = calls(kernels.activation_backward, x, x, y, out, name)
-        yield Case("activation_backward", f"{name}, {ELEMENTS}", backward, bytes=12.0 * n)
+        yield Case("activation_backward", f"{name}, {ELEMENTS}", backward, bytes=16.0 * n)
     rows = part.size(ELEMENTS // CLASSES)
     softmax = calls(kernels.softmax_forward, uniform(rows, CLASSES))
     shape = f"{ELEMENTS // CLASSES} x {CLASSES}"
-    yield Case("softmax_forward", shape, softmax, bytes=8.0 * rows * CLASSES)
+    yield Case("softmax_forward", shape, softmax, bytes=12.0 * rows * CLASSES)

@@ -26,7 +26,7 @@ class Case:
     shape: str
     run: Run
     operations: float = 0.0  # multiplications and additions of one time
-    bytes: float = 0.0  # of the arrays one time reads and of those it writes
+    bytes: float = 0.0  # read and written; what is only written counts twice: a store reads first
 
 
 @dataclass(frozen=True)

@@ -24,9 +24,9 @@ def cases(part: Part) -> Iterator[Case]:
         ids = RNG.integers(0, v, n).astype(np.int32)
         shape = f"{v} x {WIDTH}, {IDS} ids"
         forward = calls(kernels.embedding_forward, uniform(v, WIDTH), ids)
-        yield Case("embedding_forward", shape, forward, bytes=4.0 * n * (2 * WIDTH + 1))
+        yield Case("embedding_forward", shape, forward, bytes=4.0 * n * (3 * WIDTH + 1))
         order, _, starts = kernels.sort_ids(ISA, ids, v)
-        yield Case("sort_ids", shape, calls(kernels.sort_ids, ids, v), bytes=4.0 * 4 * n)
+        yield Case("sort_ids", shape, calls(kernels.sort_ids, ids, v), bytes=4.0 * 7 * n)
         sums = calls(kernels.embedding_sums, starts, order, dy)
-        moved = 4.0 * WIDTH * (n + len(starts) - 1)
+        moved = 4.0 * WIDTH * (n + 2 * (len(starts) - 1))
         yield Case("embedding_sums", shape, sums, bytes=moved)

@@ -18,4 +18,4 @@ def cases(part: Part) -> Iterator[Case]:
     yield Case("multiply_adds", "registers", calls(multiply_adds, ROUNDS), operations=operations)
     n = part.size(ELEMENTS)
     run = calls(_core.kernels.add, uniform(n), uniform(n), zeros(n))
-    yield Case("add", f"{ELEMENTS}", run, bytes=12.0 * n)
+    yield Case("add", f"{ELEMENTS}", run, bytes=16.0 * n)
