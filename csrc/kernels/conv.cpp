@@ -65,10 +65,10 @@ void forward_rows(const Conv& conv, Index images, const T* x, const T* w, const 
     T* c = y + first * pixels * conv.filters;
     for (Index g = 0; g < groups.n; ++g) {
       const Index at = g * groups.filters;
-      multiply<T>(
-          count * pixels, groups.filters, groups.depthwise,
-          {a + g * groups.channels, plan.from, plan.runs, plan.n_runs, plan.longest == 1, 1, w + at,
-           conv.filters, 0, b == nullptr ? b : b + at, false, c + at, plan.to, relu});
+      multiply<T>(count * pixels, groups.filters, groups.depthwise,
+                  {a + g * groups.channels, plan.from, plan.runs, plan.n_runs, plan.longest == 1, 1,
+                   w + at, conv.filters, 0, b == nullptr ? b : b + at, false, c + at, plan.to, relu,
+                   conv.window.kh * conv.window.kw == 1});
     }
   }
 }

@@ -111,10 +111,10 @@ struct BackwardInputs {
     for (Index g = 0; g < groups.n && phase.n_runs > 0; ++g) {
       const Index taps = g * conv.window.kh * conv.window.kw + phase.taps;
       const T* b = w + taps * channels * depth;
-      multiply<T>(
-          rows, channels, groups.depthwise,
-          {dy + g * groups.filters, from + phase.row, runs + phase.run, phase.n_runs, longest == 1,
-           1, b, channels, 0, nullptr, false, result + g * channels, targets, false});
+      multiply<T>(rows, channels, groups.depthwise,
+                  {dy + g * groups.filters, from + phase.row, runs + phase.run, phase.n_runs,
+                   longest == 1, 1, b, channels, 0, nullptr, false, result + g * channels, targets,
+                   false, conv.window.kh * conv.window.kw == 1});
     }
   }
 };

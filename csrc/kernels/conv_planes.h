@@ -68,7 +68,7 @@ struct Planes {
     }
     multiply_gathered<T, false>(results, columns,
                                 {weights, from, runs, n_runs, false, step, planes + first, plane, 0,
-                                 nullptr, true, sums, to, relu});
+                                 nullptr, true, sums, to, relu, false});
     for (Index i = 0; i < h; ++i, y += w * results) {
       const T* row = sums + i * frame.columns;
       if (results == 1) copy_row(w, row, y);

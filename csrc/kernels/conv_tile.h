@@ -32,7 +32,17 @@ struct Gather {
   T* c;
   const Index* to;
   bool relu;
+  bool ahead;  // a is read here for the first time: ask early for the next tile's part of it
 };
+
+// Asks for what a run reads of `rows` rows, where its steps lie next to each other.
+template <class T>
+inline void ask_for(const T* a, const Index* from, const Run& run, int rows) {
+  for (int r = 0; r < rows; ++r) {
+    const T* row = a + from[r] + run.first;
+    for (Index p = 0; p < run.count; p += 64 / sizeof(T)) __builtin_prefetch(row + p);
+  }
+}
 
 // Runs `count` tiles of kRows x (kVectors vectors), one after the other.
 // kPartial: one vector, of which only `last` lanes exist in memory.
@@ -57,6 +67,7 @@ void run_gathered(const Gather<T>& t, Index count) {
         for (int v = 0; v < kVectors; ++v) sum[r][v] = read(resumed ? c + to[r] : start, v);
       }
     }
+    if (t.ahead && count > 1) ask_for(whole_a, from + kRows, *t.runs, kRows);
     const T* a[kRows];
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) a[r] = whole_a + from[r];

@@ -100,7 +100,7 @@ struct BackwardWeights {
       multiply<T>(count, groups.filters, groups.depthwise,
                   {x + g * groups.channels, from + first, runs, n_runs, longest == 1,
                    conv.window.sw * frame.pixel(), dy + at, conv.filters, 0, nullptr, true, dw + at,
-                   to + first, false});
+                   to + first, false, false});
     }
   }
 
@@ -128,7 +128,7 @@ struct BackwardWeights {
       multiply_gathered<T, false>(
           conv.filters, width,
           {dy, from, runs, n_runs, false, conv.filters, x + first, o.sw * frame.pixel(), 0, nullptr,
-           true, transposed + r, to, false});
+           true, transposed + r, to, false, false});
       r += width;
     }
   }
