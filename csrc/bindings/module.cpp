@@ -7,5 +7,6 @@ PYBIND11_MODULE(_core, m) {
   fastnn::bind_kernels(m);
   fastnn::bind_conv_kernels(m);
   fastnn::bind_image_kernels(m);
+  fastnn::bind_norm_kernels(m);
   fastnn::bind_model(m);
 }

@@ -12,7 +12,8 @@ class BatchNormalization : public Layer<T>, public Affine<T> {
  public:
   BatchNormalization(const Node& node, const std::vector<Value>& inputs) : Layer<T>(node, inputs) {
     this->output = same_as_only_input(node, inputs);
-    check(!this->output.shape.empty(), node.name, ": expected an input with a last axis, got shape ()");
+    check(!this->output.shape.empty(), node.name,
+          ": expected an input with a last axis, got shape ()");
     c_ = this->output.shape.back();
     pixels_ = this->output.width() / c_;
     momentum_ = number_within(node, "momentum", 0.99, 0, 1);

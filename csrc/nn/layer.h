@@ -85,7 +85,7 @@ class Rows {
   T* output() const;
   T* output_gradient() const;
   T* input_gradient(size_t i) const;  // null when nobody needs it
-  T* extra() const;
+  T* extra() const;                   // null in prediction
   int32_t* marks() const;
   T* shared() const;
 
@@ -221,7 +221,8 @@ T* Rows<T>::input_gradient(size_t i) const {
 }
 template <class T>
 T* Rows<T>::extra() const {
-  return memory_.extras[static_cast<size_t>(layer_.position)] + first * layer_.extra;
+  T* kept = memory_.extras[static_cast<size_t>(layer_.position)];
+  return kept == nullptr ? nullptr : kept + first * layer_.extra;
 }
 template <class T>
 int32_t* Rows<T>::marks() const {
@@ -251,7 +252,7 @@ constexpr Maker maker_of{make_item<Item, float>, make_item<Item, double>};
 
 extern const Maker kDense, kEmbedding, kEmbeddingBag, kDot, kConcatenate, kAdd, kMultiply, kFlatten,
     kReshape, kActivation, kRescaling, kDropout, kGaussianNoise, kActivityRegularization;
-extern const Maker kConvolution, kBatchNormalization, kPooling;
+extern const Maker kConvolution, kBatchNormalization, kLayerNormalization, kPooling;
 extern const Maker kZeroPadding2D, kSpatialDropout2D, kRandomFlip, kRandomTranslation, kRandomCrop;
 
 // The layer of a node; throws for an unknown kind or shapes that do not fit.

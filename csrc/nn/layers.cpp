@@ -27,6 +27,7 @@ const Entry kEntries[] = {
     {"conv2d", kConvolution},
     {"conv1d", kConvolution},
     {"batch_normalization", kBatchNormalization},
+    {"layer_normalization", kLayerNormalization},
     {"max_pooling2d", kPooling},
     {"average_pooling2d", kPooling},
     {"global_max_pooling2d", kPooling},

@@ -50,7 +50,8 @@ class Pooling : public Layer<T> {
   }
 
   double work() const override {
-    return 2.0 * static_cast<double>(this->output.width() * window_.kh * window_.kw);
+    const auto pixels = static_cast<double>(window_.kh) * static_cast<double>(window_.kw);
+    return 2.0 * pixels * static_cast<double>(this->output.width());
   }
 
  private:

@@ -31,6 +31,8 @@ IMAGES = (np.arange(36, dtype=np.float32) / 8 + 0.25).reshape(2, 3, 3, 2)
 KERNEL = np.linspace(-1, 1, 2 * 2 * 2 * 3, dtype=np.float32).reshape(2, 2, 2, 3)
 WINDOW = (3, 3, 2, 2, 1, 1, 1, 1, 0, 0, 0, 0)
 PLACES = np.linspace(1, 2, 2 * 2 * 2 * 3, dtype=np.float32).reshape(2, 2, 2, 3)
+CHOSEN_PIXELS = np.resize(np.array([0, 4, 3], np.int32), PLACES.shape)
+KEPT = np.linspace(-1, 1, 2 * M, dtype=np.float32).reshape(M, 2)
 SETTINGS = {"rate": 0.1, "decay_1": 0.9, "decay_2": 0.99, "correction_1": 1.0, "correction_2": 1.0}
 SETTINGS |= {"epsilon": 1e-7}
 
@@ -74,6 +76,17 @@ CALLS = {
     "winograd_forward": (TILES, TRANSFORMED, FILTERS[0, 0, 0].copy(), 16, BORDER, "relu"),
     "winograd_backward_inputs": (TILES, TRANSFORMED, 16, BORDER),
     "winograd_backward_weights": (TILES, TILES[:, ::-1].copy(), BORDER),
+    "max_pool_forward": (IMAGES, WINDOW),
+    "max_pool_backward": (CHOSEN_PIXELS, PLACES, WINDOW),
+    "average_pool_forward": (IMAGES, WINDOW),
+    "average_pool_backward": (PLACES, WINDOW),
+    "column_moments": (ROWS,),
+    "scale_columns": (ROWS, WEIGHTS[:, 0].copy(), WEIGHTS[:, 1].copy(), OUT, "relu"),
+    "batch_norm_sums": (ROWS, OTHER, WEIGHTS[:, 0].copy(), WEIGHTS[:, 1].copy()),
+    "batch_norm_backward": (ROWS, OTHER, *WEIGHTS[:, [0, 1, 2, 3, 0]].T.copy(), OUT),
+    "layer_norm_forward": (ROWS, WEIGHTS[:, 0].copy(), WEIGHTS[:, 1].copy(), 1e-3),
+    "layer_norm_backward": (ROWS, OTHER, WEIGHTS[:, 0].copy(), KEPT),
+    "layer_norm_gamma": (ROWS, OTHER, KEPT),
     "move_images": (IMAGES, (2, 2), (1, 1), "both", True, (1, 2, 3)),
     "move_images_backward": (IMAGES, IMAGES, (1, 1), "both", True, (1, 2, 3)),
     "channel_dropout": (IMAGES[0], 0.5, 1, 2, 3),

@@ -13,9 +13,14 @@ __all__: list[str] = [
     "activation_forward",
     "activity_penalty",
     "add",
+    "average_pool_backward",
+    "average_pool_forward",
     "bag_backward",
     "bag_forward",
+    "batch_norm_backward",
+    "batch_norm_sums",
     "channel_dropout",
+    "column_moments",
     "column_sums",
     "conv_backward_inputs",
     "conv_backward_weights",
@@ -33,7 +38,12 @@ __all__: list[str] = [
     "gather_bytes",
     "gather_rows",
     "gaussian_noise",
+    "layer_norm_backward",
+    "layer_norm_forward",
+    "layer_norm_gamma",
     "loss",
+    "max_pool_backward",
+    "max_pool_forward",
     "metric",
     "move_images",
     "move_images_backward",
@@ -43,6 +53,7 @@ __all__: list[str] = [
     "random_uniform",
     "regularize",
     "scale",
+    "scale_columns",
     "softmax_backward",
     "softmax_forward",
     "sort_ids",
@@ -75,6 +86,20 @@ def activity_penalty(
     dy: numpy.ndarray,
 ) -> tuple[numpy.ndarray, numpy.ndarray]: ...
 def add(isa: str, a: numpy.ndarray, b: numpy.ndarray, out: numpy.ndarray) -> None: ...
+def average_pool_backward(
+    isa: str,
+    dy: numpy.ndarray,
+    window: typing.Annotated[
+        collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(12)"
+    ],
+) -> numpy.ndarray: ...
+def average_pool_forward(
+    isa: str,
+    x: numpy.ndarray,
+    window: typing.Annotated[
+        collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(12)"
+    ],
+) -> numpy.ndarray: ...
 def bag_backward(
     isa: str,
     mode: str,
@@ -94,6 +119,20 @@ def bag_forward(
     padding: typing.SupportsInt | typing.SupportsIndex,
     weights: numpy.ndarray | None,
 ) -> tuple[numpy.ndarray, numpy.ndarray]: ...
+def batch_norm_backward(
+    isa: str,
+    x: numpy.ndarray,
+    dy: numpy.ndarray,
+    mean: numpy.ndarray,
+    inverse: numpy.ndarray,
+    a: numpy.ndarray,
+    b: numpy.ndarray,
+    factor: numpy.ndarray,
+    out: numpy.ndarray,
+) -> None: ...
+def batch_norm_sums(
+    isa: str, x: numpy.ndarray, dy: numpy.ndarray, mean: numpy.ndarray, inverse: numpy.ndarray
+) -> tuple[numpy.ndarray, numpy.ndarray]: ...
 def channel_dropout(
     isa: str,
     x: numpy.ndarray,
@@ -103,6 +142,7 @@ def channel_dropout(
     stream: typing.SupportsInt | typing.SupportsIndex,
     first: typing.SupportsInt | typing.SupportsIndex = 0,
 ) -> numpy.ndarray: ...
+def column_moments(isa: str, x: numpy.ndarray) -> tuple[numpy.ndarray, numpy.ndarray]: ...
 def column_sums(isa: str, x: numpy.ndarray) -> numpy.ndarray: ...
 def conv_backward_inputs(
     isa: str,
@@ -194,6 +234,19 @@ def gaussian_noise(
     stream: typing.SupportsInt | typing.SupportsIndex,
     first: typing.SupportsInt | typing.SupportsIndex = 0,
 ) -> numpy.ndarray: ...
+def layer_norm_backward(
+    isa: str, x: numpy.ndarray, dy: numpy.ndarray, gamma: numpy.ndarray | None, kept: numpy.ndarray
+) -> numpy.ndarray: ...
+def layer_norm_forward(
+    isa: str,
+    x: numpy.ndarray,
+    gamma: numpy.ndarray | None,
+    beta: numpy.ndarray | None,
+    epsilon: typing.SupportsFloat | typing.SupportsIndex,
+) -> tuple[numpy.ndarray, numpy.ndarray]: ...
+def layer_norm_gamma(
+    isa: str, x: numpy.ndarray, dy: numpy.ndarray, kept: numpy.ndarray
+) -> numpy.ndarray: ...
 def loss(
     isa: str,
     kind: str,
@@ -202,6 +255,21 @@ def loss(
     weights: numpy.ndarray | None,
     scale: typing.SupportsFloat | typing.SupportsIndex = 1.0,
     delta: typing.SupportsFloat | typing.SupportsIndex = 1.0,
+) -> tuple[numpy.ndarray, numpy.ndarray]: ...
+def max_pool_backward(
+    isa: str,
+    chosen: numpy.ndarray,
+    dy: numpy.ndarray,
+    window: typing.Annotated[
+        collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(12)"
+    ],
+) -> numpy.ndarray: ...
+def max_pool_forward(
+    isa: str,
+    x: numpy.ndarray,
+    window: typing.Annotated[
+        collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(12)"
+    ],
 ) -> tuple[numpy.ndarray, numpy.ndarray]: ...
 def metric(
     isa: str,
@@ -276,6 +344,14 @@ def scale(
     factor: typing.SupportsFloat | typing.SupportsIndex,
     offset: typing.SupportsFloat | typing.SupportsIndex,
     out: numpy.ndarray,
+) -> None: ...
+def scale_columns(
+    isa: str,
+    x: numpy.ndarray,
+    factor: numpy.ndarray,
+    offset: numpy.ndarray,
+    out: numpy.ndarray,
+    activation: str = "identity",
 ) -> None: ...
 def softmax_backward(isa: str, y: numpy.ndarray, dy: numpy.ndarray) -> numpy.ndarray: ...
 def softmax_forward(isa: str, x: numpy.ndarray) -> numpy.ndarray: ...
