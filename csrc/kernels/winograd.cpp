@@ -4,7 +4,7 @@
 // += B dV B' with dV_p = Z_p @ U_p', and dw = G' dU G with dU_p = V_p' @ Z_p.
 #include "kernels/activations.h"
 #include "kernels/winograd_product.h"
-#include "kernels/winograd_transform.h"
+#include "kernels/winograd_tiles.h"
 
 namespace fastnn::FASTNN_ISA {
 namespace {
@@ -21,176 +21,32 @@ Index row_of(Index channels) { return whole(channels) + (channels > kPanel ? kWi
 // Distance of two positions: one line off, as lines this far apart crowd one set of a cache.
 Index plane_of(Index rows, Index channels) { return rows * row_of(channels) + 16; }
 
-// The matrices at 36 positions, one `plane` after the other, rows ld apart.
-struct Planes {
-  float* data;
-  Index plane, ld;
-};
-
 Planes planes_at(float*& scratch, Index rows, Index channels) {
   const Planes planes = {scratch, plane_of(rows, channels), row_of(channels)};
   scratch += kPositions * planes.plane;
   return planes;
 }
 
-// --- where tiles lie -----------------------------------------------------------------------------
-
-// Tiles of 4 x 4 outputs, row by row.
-struct Grid {
-  Index rows, columns;
-  explicit Grid(const Window& window)
-      : rows((window.oh + kTileOut - 1) / kTileOut),
-        columns((window.ow + kTileOut - 1) / kTileOut) {}
-  Index count() const { return rows * columns; }
-};
-
-// Part of an image[height, width, channels] under a square of pixels: rows that do not exist point
-// to `missing`.
-struct Patch {
-  const float* row[kTileIn];
-  Index step;
-  Span columns;
-};
-
-Patch patch_at(const float* image, Index height, Index width, Index channels, Index top, Index left,
-               Index size, const float* missing) {
-  Patch patch = {};
-  patch.step = channels;
-  patch.columns = {static_cast<int>(left < 0 ? -left : 0),
-                   static_cast<int>(least(size, width - left))};
-  for (Index i = 0; i < size; ++i) {
-    const bool exists = top + i >= 0 && top + i < height;
-    patch.row[i] = exists ? image + ((top + i) * width + left) * channels : missing;
-  }
-  return patch;
-}
-
-// Calls body(tile in the block, image, row, column) for tiles first .. first + count.
-template <class Body>
-void each_tile(const Grid& grid, Index first, Index count, Body body) {
-  for (Index t = 0; t < count; ++t) {
-    const Index image = (first + t) / grid.count(), place = (first + t) % grid.count();
-    body(t, image, place / grid.columns, place % grid.columns);
-  }
-}
-
-// --- transforms of a tile ------------------------------------------------------------------------
-
-// planes[p][tile, channels] = the transform of a patch.
-template <class Line, bool kPartial>
-void patch_lanes(const Patch& patch, Index c, Index left, float* out, Index plane) {
-  transform<Line>(
-      patch.columns, Line::to,
-      [&](int j, Lanes* in) {
-#pragma GCC unroll 6
-        for (int i = 0; i < Line::from; ++i) {
-          in[i] = load_lanes<kPartial>(patch.row[i] + j * patch.step + c, left);
-        }
-      },
-      [&](int i, const Lanes* v) { write_planes(out, plane, i, v); });
-}
-
-template <class Line>
-void transform_patch(const Patch& patch, Index begin, Index end, const Planes& to, Index tile) {
-  float* out = to.data + tile * to.ld;
-  Index c = begin;
-  for (; c + kWidth <= end; c += kWidth, out += kWidth) {
-    patch_lanes<Line, false>(patch, c, kWidth, out, to.plane);
-  }
-  if (c < end) patch_lanes<Line, true>(patch, c, end - c, out, to.plane);
-}
-
-// What the output transform adds and where it writes: rows of a tile that exist, columns likewise.
-struct Target {
-  float* y;  // the tile's first pixel
-  Index row_step, step;
-  int rows, columns;
-  const float* bias;
-  bool relu;
-};
-
-template <bool kPartial>
-void output_lanes(const float* in, Index plane, const Target& to, Index c, Index left) {
-  const Lanes bias = to.bias == nullptr ? Lanes{} : load_lanes<kPartial>(to.bias + c, left);
-  const bool relu = to.relu;
-  const auto write = [&](int i, const Lanes* out) {
-    float* y = to.y + i * to.row_step + c;
-#pragma GCC unroll 4
-    for (int j = 0; j < kTileOut; ++j) {
-      Lanes v = out[j] + bias;
-      if (relu) v = v < 0 ? Lanes{} : v;  // NaN stays NaN
-      if (j < to.columns) store_lanes<kPartial>(y + j * to.step, v, left);
-    }
-  };
-  transform<OutputLine>(
-      {0, kTileIn}, to.rows, [&](int j, Lanes* v) { read_planes(in, plane, j, v); }, write);
-}
-
-void transform_output(const Planes& from, Index tile, Index channels, const Target& to) {
-  const float* in = from.data + tile * from.ld;
-  Index c = 0;
-  for (; c + kWidth <= channels; c += kWidth) {
-    output_lanes<false>(in + c, from.plane, to, c, kWidth);
-  }
-  if (c < channels) output_lanes<true>(in + c, from.plane, to, c, channels - c);
-}
-
-// Adds B dV B' to dx. Tiles overlap by two rows and columns: all but the first tile of a row or
-// column find values in theirs, in an order that the grid fixes.
-struct Overlap {
-  float* row[kTileIn];  // null where no row exists
-  Index step;
-  Span columns;
-  bool first_row, first_column;
-};
-
-template <bool kPartial>
-void add_lanes(const float* in, Index plane, const Overlap& to, Index c, Index left) {
-  transform<InputGradientLine>(
-      {0, kTileIn}, kTileIn, [&](int j, Lanes* v) { read_planes(in, plane, j, v); },
-      [&](int i, const Lanes* v) {
-        if (to.row[i] == nullptr) return;
-        float* p = to.row[i] + c;
-        const int fresh = i < 2 && !to.first_row ? kTileIn : to.first_column ? 0 : 2;
-#pragma GCC unroll 6
-        for (int j = 0; j < kTileIn; ++j) {
-          if (j < to.columns.begin || j >= to.columns.end) continue;
-          Lanes sum = v[j];
-          if (j < fresh) sum += load_lanes<kPartial>(p + j * to.step, left);
-          store_lanes<kPartial>(p + j * to.step, sum, left);
-        }
-      });
-}
-
-void transform_overlap(const Planes& from, Index tile, Index channels, const Overlap& to) {
-  const float* in = from.data + tile * from.ld;
-  Index c = 0;
-  for (; c + kWidth <= channels; c += kWidth) add_lanes<false>(in + c, from.plane, to, c, kWidth);
-  if (c < channels) add_lanes<true>(in + c, from.plane, to, c, channels - c);
-}
-
 // --- transforms of blocks ------------------------------------------------------------------------
 
 // V of channels begin .. end.
-void transform_inputs(const Conv& conv, const Grid& grid, Index first, Index count, Index begin,
-                      Index end, const float* x, const Planes& to, const float* missing) {
+void spread_inputs(const Conv& conv, const Grid& grid, Index first, Index count, Index begin,
+                   Index end, const float* x, const Planes& to) {
   const Window& w = conv.window;
+  const Images images = images_of(x, w.h, w.w, conv.channels);
   each_tile(grid, first, count, [&](Index t, Index image, Index row, Index column) {
-    const Patch patch =
-        patch_at(x + image * w.h * w.w * conv.channels, w.h, w.w, conv.channels,
-                 row * kTileOut - w.top, column * kTileOut - w.left, kTileIn, missing);
-    transform_patch<InputLine>(patch, begin, end, to, t);
+    const Square square(images, image, row * kTileOut - w.top, column * kTileOut - w.left, kTileIn);
+    spread<InputLine>(square, begin, end, to, t);
   });
 }
 
-// Z of filters begin .. end.
-void transform_gradients(const Conv& conv, const Grid& grid, Index first, Index count, Index begin,
-                         Index end, const float* dy, const Planes& to, const float* missing) {
-  const Window& w = conv.window;
+// Z of all filters.
+void spread_gradients(const Conv& conv, const Grid& grid, Index first, Index count, const float* dy,
+                      const Planes& to) {
+  const Images images = images_of(dy, conv.window.oh, conv.window.ow, conv.filters);
   each_tile(grid, first, count, [&](Index t, Index image, Index row, Index column) {
-    const Patch patch = patch_at(dy + image * w.oh * w.ow * conv.filters, w.oh, w.ow, conv.filters,
-                                 row * kTileOut, column * kTileOut, kTileOut, missing);
-    transform_patch<OutputGradientLine>(patch, begin, end, to, t);
+    const Square square(images, image, row * kTileOut, column * kTileOut, kTileOut);
+    spread<OutputGradientLine>(square, 0, conv.filters, to, t);
   });
 }
 
@@ -237,44 +93,27 @@ void multiply_positions(const Planes& a, const Planes& c, Index count, Index k, 
   }
 }
 
-const float* zeros_at(float*& scratch, Index count) {
-  std::memset(scratch, 0, count * sizeof(float));
-  scratch += count;
-  return scratch - count;
-}
-
-// A row of pixels that do not exist.
-Index missing_pixels(const Conv& conv) {
-  const Index most = conv.channels > conv.filters ? conv.channels : conv.filters;
-  return kTileIn * most + 16 - kTileIn * most % 16;
-}
-
 // --- the three passes ----------------------------------------------------------------------------
 
 void winograd_forward(const Conv& conv, Index images, const float* x, const float* u,
                       const float* b, float* y, Activation activation, float* scratch) {
   const Window& w = conv.window;
   const Grid grid(w);
-  const float* missing = zeros_at(scratch, missing_pixels(conv));
   const Planes v = planes_at(scratch, kTiles, conv.channels);
   const Planes m = planes_at(scratch, kTiles, conv.filters);
   const Index tiles = images * grid.count(), image_size = w.oh * w.ow * conv.filters;
-  Target target = {};
-  target.row_step = w.ow * conv.filters, target.step = conv.filters;
-  target.bias = b, target.relu = activation == Activation::kRelu;
-  const bool apart = activation != Activation::kIdentity && !target.relu;
+  const Images outputs = images_of(y, w.oh, w.ow, conv.filters);
+  const Finish finish = {b, activation == Activation::kRelu};
+  const bool apart = activation != Activation::kIdentity && !finish.relu;
   Index done = 0;  // images
   for (Index first = 0; first < tiles; first += kTiles) {
     const Index count = least(kTiles, tiles - first);
-    transform_inputs(conv, grid, first, count, 0, conv.channels, x, v, missing);
+    spread_inputs(conv, grid, first, count, 0, conv.channels, x, v);
     multiply_positions(v, m, count, conv.channels, whole(conv.filters), u,
                        ahead_of(x, grid, w.h * w.w, conv.channels, tiles, first + count, kTiles),
                        ahead_of(y, grid, w.oh * w.ow, conv.filters, tiles, first, count));
     each_tile(grid, first, count, [&](Index t, Index image, Index row, Index column) {
-      target.y = y + image * image_size + (row * w.ow + column) * kTileOut * conv.filters;
-      target.rows = static_cast<int>(least(kTileOut, w.oh - row * kTileOut));
-      target.columns = static_cast<int>(least(kTileOut, w.ow - column * kTileOut));
-      transform_output(m, t, conv.filters, target);
+      gather(m, t, finish, {outputs, image, row * kTileOut, column * kTileOut, kTileOut});
     });
     const Index next = (first + count) / grid.count();
     if (apart && next > done) {
@@ -289,24 +128,37 @@ void winograd_backward_inputs(const Conv& conv, Index images, const float* dy, c
                               float* dx, float* scratch) {
   const Window& w = conv.window;
   const Grid grid(w);
-  const float* missing = zeros_at(scratch, missing_pixels(conv));
+  const Images inputs = images_of(dx, w.h, w.w, conv.channels);
   const Planes z = planes_at(scratch, kTiles, conv.filters);
   const Planes dv = planes_at(scratch, kTiles, conv.channels);
   const Index tiles = images * grid.count();
   for (Index first = 0; first < tiles; first += kTiles) {
     const Index count = least(kTiles, tiles - first);
-    transform_gradients(conv, grid, first, count, 0, conv.filters, dy, z, missing);
+    spread_gradients(conv, grid, first, count, dy, z);
     multiply_positions(z, dv, count, conv.filters, whole(conv.channels), ut,
                        ahead_of(dy, grid, w.oh * w.ow, conv.filters, tiles, first + count, kTiles),
                        ahead_of(dx, grid, w.h * w.w, conv.channels, tiles, first, count));
     each_tile(grid, first, count, [&](Index t, Index image, Index row, Index column) {
-      const Patch patch =
-          patch_at(dx + image * w.h * w.w * conv.channels, w.h, w.w, conv.channels,
-                   row * kTileOut - w.top, column * kTileOut - w.left, kTileIn, nullptr);
-      Overlap to = {{}, patch.step, patch.columns, row == 0, column == 0};
-      for (Index i = 0; i < kTileIn; ++i) to.row[i] = const_cast<float*>(patch.row[i]);
-      transform_overlap(dv, t, conv.channels, to);
+      gather_gradient(dv, t, row == 0, column == 0,
+                      {inputs, image, row * kTileOut - w.top, column * kTileOut - w.left, kTileIn});
     });
+  }
+}
+
+// dw[3, 3, rows, filters] = G' dU G.
+void gather_weights(const Planes& du, Index rows, Index filters, float* dw) {
+  for (Index c = 0; c < rows; ++c) {
+    for (Index f = 0; f < filters; f += kWidth) {
+      const float* in = du.data + c * du.ld + f;
+      float* out = dw + c * filters + f;
+      const Index left = least(kWidth, filters - f);
+      transform<WeightsGradientLine>(
+          [=](int i, int j) { return load(in + (i * kTileIn + j) * du.plane); },
+          [=](int i, int j, Lanes g) {
+            float* p = out + (i * 3 + j) * rows * filters;
+            left == kWidth ? store(p, g) : store_first(p, g, left);
+          });
+    }
   }
 }
 
@@ -314,7 +166,6 @@ void winograd_backward_weights(const Conv& conv, Index images, Index begin, Inde
                                const float* x, const float* dy, float* dw, float* scratch) {
   const Window& w = conv.window;
   const Grid grid(w);
-  const float* missing = zeros_at(scratch, missing_pixels(conv));
   const Index tiles = images * grid.count(), rows = end - begin, filters = conv.filters;
   const Planes v = planes_at(scratch, kTiles, rows);
   const Planes z = planes_at(scratch, kTiles, filters);
@@ -325,8 +176,8 @@ void winograd_backward_weights(const Conv& conv, Index images, Index begin, Inde
     strip.a_row = 1, strip.a_step = v.ld;
     strip.ldb = z.ld, strip.ldc = du.ld;
     strip.accumulate = first > 0;
-    transform_inputs(conv, grid, first, strip.k, begin, end, x, v, missing);
-    transform_gradients(conv, grid, first, strip.k, 0, filters, dy, z, missing);
+    spread_inputs(conv, grid, first, strip.k, begin, end, x, v);
+    spread_gradients(conv, grid, first, strip.k, dy, z);
     Ahead inputs =
         ahead_of(x + begin, grid, w.h * w.w, conv.channels, tiles, first + kTiles, kTiles);
     inputs.width = rows;
@@ -342,21 +193,7 @@ void winograd_backward_weights(const Conv& conv, Index images, Index begin, Inde
       }
     }
   }
-  for (Index c = 0; c < rows; ++c) {
-    for (Index f = 0; f < filters; f += kWidth) {
-      const float* in = du.data + c * du.ld + f;
-      float* out = dw + c * filters + f;
-      const Index left = least(kWidth, filters - f);
-      transform<WeightsGradientLine>([&](int j, Lanes* v) { read_planes(in, du.plane, j, v); },
-                                     [&](int i, const Lanes* g) {
-                                       for (int j = 0; j < 3; ++j) {
-                                         float* p = out + (i * 3 + j) * rows * filters;
-                                         left == kWidth ? store(p, g[j])
-                                                        : store_first(p, g[j], left);
-                                       }
-                                     });
-    }
-  }
+  gather_weights(du, rows, filters, dw);
 }
 
 // --- weights -------------------------------------------------------------------------------------
@@ -379,13 +216,11 @@ void transform_filters(const Conv& conv, Index c, Index f, const float* w, float
   const float* in = w + c * conv.filters + f;
   float* out = u + panel_offset(conv.channels, columns, c, f);
   transform<WeightsLine>(
-      [&](int j, Lanes* g) {
-        for (int i = 0; i < 3; ++i) {
-          const float* p = in + (i * 3 + j) * conv.channels * conv.filters;
-          g[i] = left == kWidth ? load(p) : load_first(p, left);
-        }
+      [=](int i, int j) {
+        const float* p = in + (i * 3 + j) * conv.channels * conv.filters;
+        return left == kWidth ? load(p) : load_first(p, left);
       },
-      [&](int i, const Lanes* v) { write_planes(out, conv.channels * columns, i, v); });
+      [=](int i, int j, Lanes v) { store(out + (i * kTileIn + j) * conv.channels * columns, v); });
 }
 
 // ut[filters f .., channels begin .. end] of all positions; the channels share a vector.
@@ -404,15 +239,11 @@ void transform_channels(const Conv& conv, Index begin, Index end, Index f, const
   const Index width = end == conv.channels ? whole(end) - begin : end - begin;
   for (Index r = 0; r < filters; ++r) {
     float* out = ut + panel_offset(conv.filters, columns, f + r, begin);
-    transform<WeightsLine>(
-        [&](int j, Lanes* g) {
-          for (int i = 0; i < 3; ++i) g[i] = taps[i * 3 + j][r];
-        },
-        [&](int i, const Lanes* v) {
-          for (int j = 0; j < kTileIn; ++j) {
-            store_first(out + (i * kTileIn + j) * conv.filters * columns, v[j], width);
-          }
-        });
+    transform<WeightsLine>([&](int i, int j) { return taps[i * 3 + j][r]; },
+                           [&](int i, int j, Lanes v) {
+                             store_first(out + (i * kTileIn + j) * conv.filters * columns, v,
+                                         width);
+                           });
   }
 }
 
@@ -435,7 +266,7 @@ Index winograd_scratch(const Conv& conv, Index block) {
   const Index rows = plane_of(kTiles, conv.channels) + filters;
   const Index weights =
       plane_of(kTiles, block) + plane_of(kTiles, conv.filters) + plane_of(block, conv.filters);
-  return missing_pixels(conv) + kPositions * (rows > weights ? rows : weights);
+  return kPositions * (rows > weights ? rows : weights);
 }
 
 Index winograd_block(const Conv& conv) { return least(conv.channels, 64); }

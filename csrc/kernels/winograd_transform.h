@@ -116,58 +116,27 @@ struct WeightsGradientLine {  // g = G' u
 
 // --- both directions -----------------------------------------------------------------------------
 
-// The columns begin .. end that exist of a square; others are zero.
-struct Span {
-  int begin, end;
-};
-
-// Line along the columns of a square, then along the rows of what that gives: read(column, lanes)
-// fetches Line::from vectors, write(row, lanes) takes Line::to of them, for row < rows. The loops
-// stay loops: their bodies fit the registers, all of the square does not.
+// Line along the columns of a square, then along the rows of what that gives: read(i, j) fetches
+// Line::from x Line::from vectors, write(i, j, v) takes Line::to x Line::to of them.
 template <class Line, class Read, class Write>
-FASTNN_INLINE void transform(Span columns, int rows, Read read, Write write) {
+FASTNN_INLINE void transform(Read read, Write write) {
   Lanes half[Line::to][Line::from];
-  if (columns.begin > 0 || columns.end < Line::from) std::memset(half, 0, sizeof half);
-#pragma GCC unroll 1
-  for (int j = columns.begin; j < columns.end; ++j) {
+#pragma GCC unroll 6
+  for (int j = 0; j < Line::from; ++j) {
     Lanes in[Line::from], out[Line::to];
-    read(j, in);
+#pragma GCC unroll 6
+    for (int i = 0; i < Line::from; ++i) in[i] = read(i, j);
     Line::apply(in, out);
 #pragma GCC unroll 6
     for (int i = 0; i < Line::to; ++i) half[i][j] = out[i];
   }
-#pragma GCC unroll 1
-  for (int i = 0; i < rows; ++i) {
+#pragma GCC unroll 6
+  for (int i = 0; i < Line::to; ++i) {
     Lanes out[Line::to];
     Line::apply(half[i], out);
-    write(i, out);
+#pragma GCC unroll 6
+    for (int j = 0; j < Line::to; ++j) write(i, j, out[j]);
   }
-}
-
-template <class Line, class Read, class Write>
-FASTNN_INLINE void transform(Read read, Write write) {
-  transform<Line>({0, Line::from}, Line::to, read, write);
-}
-
-// Reads a column of 6 x 6 planes, and writes a row of them.
-FASTNN_INLINE void read_planes(const float* p, Index plane, int column, Lanes* in) {
-#pragma GCC unroll 6
-  for (int i = 0; i < kTileIn; ++i) in[i] = load(p + (i * kTileIn + column) * plane);
-}
-FASTNN_INLINE void write_planes(float* p, Index plane, int row, const Lanes* out) {
-#pragma GCC unroll 6
-  for (int j = 0; j < kTileIn; ++j) store(p + (row * kTileIn + j) * plane, out[j]);
-}
-
-// A vector of which `count` lanes exist in memory.
-template <bool kPartial>
-FASTNN_INLINE Lanes load_lanes(const float* p, Index count) {
-  return kPartial ? load_first(p, count) : load(p);
-}
-template <bool kPartial>
-FASTNN_INLINE void store_lanes(float* p, Lanes v, Index count) {
-  if constexpr (kPartial) store_first(p, v, count);
-  if constexpr (!kPartial) store(p, v);
 }
 
 }  // namespace fastnn::FASTNN_ISA
