@@ -165,7 +165,7 @@ struct Kernels {
                              T* y, T* kept);
   void (*layer_norm_backward)(Index m, Index n, const T* x, const T* dy, const T* gamma,
                               const T* kept, T* dx);
-  // dgamma[n] = sum over rows, in their order, of dy * (x - mean) / sqrt(variance + epsilon).
+  // dgamma[n] = sum over rows of dy * (x - mean) / sqrt(variance + epsilon).
   void (*layer_norm_gamma)(Index m, Index n, const T* x, const T* dy, const T* kept, T* dgamma);
 
   // --- images ------------------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 """Normalisation against its twin in double precision, and the bits of rows cut into calls."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from fastnn import _core
@@ -8,7 +10,7 @@ from fastnn.reference import normalization as twin
 from tests import tolerance
 from tests.kernels.shapes import unaligned
 
-kernels = _core.kernels
+kernels: Any = _core.kernels
 
 # Around the lanes (2 to 16), the rows side by side (8 vectors), pieces of 64 rows, 512 columns.
 SHAPES = [
@@ -73,10 +75,10 @@ def test_sums_equal_the_reference(isa, dtype, m, n, random):
 def test_input_gradient_equals_the_reference(isa, dtype, m, n, random):
     arrays = normal(random, dtype, (m, n), (m, n), n, n, n, n, n)
     dx = np.empty((m, n), dtype)
-    kernels.batch_norm_backward(isa, *arrays, dx)
+    kernels.batch_norm_backward(isa, *arrays, out=dx)
     assert tolerance.close(dx, twin.batch_norm_backward(*wide(*arrays)), tolerance.sums(dtype, 2))
     dy = arrays[1]
-    kernels.batch_norm_backward(isa, *arrays, dy)
+    kernels.batch_norm_backward(isa, *arrays, out=dy)
     assert dy.tobytes() == dx.tobytes()
 
 
@@ -113,7 +115,7 @@ def test_layer_norm_equals_the_reference(isa, dtype, m, n, affine, random):
     gamma, beta = (gamma, beta) if affine else (None, None)
     near = tolerance.sums(dtype, 64)
     y, kept = kernels.layer_norm_forward(isa, x, gamma, beta, 0.01)
-    expected, exact = twin.layer_norm_forward(*wide(x, gamma, beta), float(dtype(0.01)))
+    expected, exact = twin.layer_norm_forward(*wide(x, gamma, beta), epsilon=float(dtype(0.01)))
     assert tolerance.close(kept, exact, near)
     assert tolerance.close(y, expected, near)
     dx = kernels.layer_norm_backward(isa, x, dy, gamma, kept)
@@ -151,9 +153,9 @@ def test_rows_may_be_cut_anywhere(isa, dtype, n, random):
 
     def run(rows):
         scaled, dx = np.empty_like(x[rows]), np.empty_like(x[rows])
-        kernels.scale_columns(isa, x[rows], *per_column[:2], scaled, "tanh")
-        kernels.batch_norm_backward(isa, x[rows], dy[rows], *per_column, dx)
-        y, again = kernels.layer_norm_forward(isa, x[rows], *per_column[:2], 0.1)
+        kernels.scale_columns(isa, x[rows], *per_column[:2], out=scaled, activation="tanh")
+        kernels.batch_norm_backward(isa, x[rows], dy[rows], *per_column, out=dx)
+        y, again = kernels.layer_norm_forward(isa, x[rows], *per_column[:2], epsilon=0.1)
         back = kernels.layer_norm_backward(isa, x[rows], dy[rows], per_column[0], kept[rows])
         return [scaled, dx, y, again, back]
 
@@ -167,7 +169,7 @@ def test_matrices_beyond_the_caches_equal_the_reference(isa, n, random):
     m = 2_200_000 // n
     x, dy = (random.random((m, n), dtype=np.float32) for _ in range(2))
     mean, inverse = np.full(n, 0.5, np.float32), np.ones(n, np.float32)
-    kept = np.tile(np.float32([0.5, 1]), (m, 1))
+    kept = np.tile(np.array([0.5, 1], np.float32), (m, 1))
     sums, products = kernels.batch_norm_sums(isa, x, dy, mean, inverse)
     np.testing.assert_allclose(sums, dy.sum(axis=0, dtype=np.float64), rtol=1e-6)
     dgamma = kernels.layer_norm_gamma(isa, x, dy, kept)
