@@ -1,8 +1,7 @@
 // Dense layers: forward, and the gradients of inputs, weights and bias.
 #include "kernels/activations.h"
+#include "kernels/dense_blocks.h"
 #include "kernels/dense_narrow.h"
-#include "kernels/dense_product.h"
-#include "kernels/dense_transpose.h"
 
 namespace fastnn::FASTNN_ISA {
 namespace {
@@ -72,8 +71,8 @@ void dense_forward(Index m, Index k, Index n, const T* x, Index ldx, const T* w,
   tiles.start = b;
   tiles.c = y, tiles.ldc = ldy;
   tiles.relu = relu;
-  multiply(Product<T>{m, n, tiles},
-           [=](Index first, Index width) { activate_columns(rest, m, width, y + first, ldy); });
+  multiply_any(Product<T>{m, n, tiles},
+               [=](Index first, Index width) { activate_columns(rest, m, width, y + first, ldy); });
 }
 
 // --- gradient of the inputs --------------------------------------------------------------------
@@ -112,10 +111,10 @@ void inputs_by_weights(Index m, Index k, Index n, Tiles<T> tiles, T* scratch) {
 
 // dx^T = w @ dy^T, with dy^T in scratch; a block of dx^T at a time is transposed on its way to dx.
 template <class T>
-void inputs_by_rows(Index m, Index k, Index n, Tiles<T> tiles, const T* w, T* scratch) {
+void inputs_by_rows(Index m, Index k, Index n, Tiles<T> tiles, T* scratch) {
   constexpr Index height = 48, width = 64;
   alignas(64) T block[height * width];
-  const T* dy = tiles.a;
+  const T *dy = tiles.a, *w = tiles.b;
   T* dx = tiles.c;
   const Index lddx = tiles.ldc, padded = whole<T>(m, kLanes<T>);
   transpose(m, n, padded, dy, tiles.a_row, scratch, padded);
@@ -149,8 +148,14 @@ void dense_backward_inputs(Index m, Index k, Index n, const T* dy, Index lddy, c
   tiles.a = dy, tiles.a_row = lddy, tiles.a_step = 1;
   tiles.b = w;
   tiles.c = dx, tiles.ldc = lddx;
+  if (const Index columns = blocked_columns(tiles, m, k)) {
+    tiles.ldb = n;
+    multiply_blocks(Product<T>{m, columns, tiles}, true);
+    if (columns == k) return;
+    tiles.b += columns * n, tiles.c += columns, k -= columns;
+  }
   if (transposes_rows<T>(m, k, n)) {
-    inputs_by_rows(m, k, n, tiles, w, scratch);
+    inputs_by_rows(m, k, n, tiles, scratch);
   } else {
     inputs_by_weights(m, k, n, tiles, scratch);
   }
@@ -188,7 +193,7 @@ void dense_backward_weights(Index m, Index begin, Index end, Index n, const T* x
   tiles.a = x + begin, tiles.a_row = 1, tiles.a_step = ldx;
   tiles.b = dy, tiles.ldb = lddy;
   tiles.c = dw, tiles.ldc = n;
-  multiply(Product<T>{end - begin, n, tiles}, [](Index, Index) {});
+  multiply_any(Product<T>{end - begin, n, tiles}, [](Index, Index) {});
 }
 
 template <class T>

@@ -24,6 +24,11 @@ SHAPES = [
     (9, 300, 1030),
     (50, 270, 1024),
     (17, 40, 1024),
+    # More than the nearer caches hold, in blocks.
+    (800, 1400, 70),
+    (1400, 800, 70),
+    (800, 70, 1400),
+    (200, 2700, 300),
 ]
 FUSED = [name for name in _core.activations() if name != "softmax"]
 
