@@ -86,7 +86,7 @@ void conv_forward(const Conv& conv, Index images, const T* x, const T* w, const 
   const Index inputs = o.h * o.w * conv.channels, outputs = o.oh * o.ow * conv.filters;
   const bool relu = activation == Activation::kRelu;
   Arena arena = {reinterpret_cast<char*>(scratch)};
-  if (suits_planes<T>(conv, conv.filters)) {
+  if (suits_planes<T>(conv, conv.filters, conv.channels)) {
     Planes<T> planes = forward_planes<T>(conv, arena);
     planes.fill(o, conv.channels * conv.filters, conv.filters, 1, 1);
     for (Index i = 0; i < images; ++i) {
@@ -105,12 +105,12 @@ template <class T>
 Index conv_scratch(const Conv& conv) {
   const Window& o = conv.window;
   Arena forward = {nullptr}, inputs = {nullptr}, weights = {nullptr};
-  if (suits_planes<T>(conv, conv.filters)) {
+  if (suits_planes<T>(conv, conv.filters, conv.channels)) {
     forward_planes<T>(conv, forward);
   } else {
     Forward<T>(conv, forward);
   }
-  if (suits_planes<T>(conv, conv.channels)) {
+  if (suits_planes<T>(conv, conv.channels, conv.filters)) {
     backward_planes<T>(conv, inputs);
   } else {
     BackwardInputs<T>(conv, inputs);

@@ -141,7 +141,7 @@ void conv_backward_inputs(const Conv& conv, Index images, const T* dy, const T* 
   const Window& o = conv.window;
   const Index inputs = o.h * o.w * conv.channels, outputs = o.oh * o.ow * conv.filters;
   Arena arena = {reinterpret_cast<char*>(scratch)};
-  if (suits_planes<T>(conv, conv.channels)) {
+  if (suits_planes<T>(conv, conv.channels, conv.filters)) {
     Planes<T> planes = backward_planes<T>(conv, arena);
     planes.fill(o, conv.channels * conv.filters, 1, conv.filters, -1);
     const Frame& frame = planes.frame;

@@ -7,11 +7,13 @@
 
 namespace fastnn::FASTNN_ISA::direct {
 
-// Whether a pass with n results per pixel is quicker with the pixels on the lanes.
+// Whether a pass with n results per pixel, each a sum over `depth` channels under every tap, is
+// quicker with the pixels on the lanes: its sums must be worth the copies.
 template <class T>
-bool suits_planes(const Conv& conv, Index n) {
+bool suits_planes(const Conv& conv, Index n, Index depth) {
   const Window& o = conv.window;
-  return 2 * n <= kLanes<T> && conv.groups == 1 && o.sh == 1 && o.sw == 1;
+  return 2 * n <= kLanes<T> && o.kh * o.kw * depth >= 8 * n && conv.groups == 1 && o.sh == 1 &&
+         o.sw == 1;
 }
 
 // A result at a pixel is the sum over taps and channels of the frame's planes times the weights.
