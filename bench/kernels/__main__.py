@@ -22,7 +22,10 @@ from bench.kernels.measure import rows_of
 from bench.machine import describe
 
 RESULTS = Path(__file__).parents[1] / "results"
-FAMILIES = ("dense", "conv", "winograd", "update", "embedding", "activations")
+FAMILIES = (
+    *("dense", "conv", "winograd", "pooling", "normalization"),
+    *("update", "embedding", "activations"),
+)
 # Memory that a kernel's result had is handed out again at the next call, with its pages in place.
 ALLOCATION = {
     "MALLOC_MMAP_MAX_": "0",
