@@ -2,7 +2,7 @@
 #pragma once
 
 #include "kernels/dense_product.h"
-#include "kernels/dense_transpose.h"
+#include "kernels/transpose.h"
 
 namespace fastnn::FASTNN_ISA {
 

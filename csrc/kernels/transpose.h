@@ -1,4 +1,4 @@
-// Transposition of matrices, square by square in registers.
+// Transposes matrices of any size, one square of vectors at a time.
 #pragma once
 
 #include "kernels/vector.h"
