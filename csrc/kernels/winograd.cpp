@@ -1,7 +1,8 @@
-// Convolution of 3 x 3 windows by Winograd F(4x4, 3x3): a quarter of the multiplications. Float
-// only: doubles take the direct kernel. With V = B' x B of an input tile, U = G w G' and Z = A dy
-// A', forward is y = A' M A with M_p = V_p @ U_p at each of 36 positions p; its transposes are dx
-// += B dV B' with dV_p = Z_p @ U_p', and dw = G' dU G with dU_p = V_p' @ Z_p.
+// Convolution of 3 x 3 windows by Winograd F(4x4, 3x3): a quarter of the multiplications. With
+// V = B' x B of an input tile, U = G w G' and Z = A dy A', forward is y = A' M A where
+// M_p = V_p @ U_p at each of 36 positions p. Its transposes are dx += B dV B' where
+// dV_p = Z_p @ U_p', and dw = G' dU G where dU_p = V_p' @ Z_p. Float only: the entries for double
+// are null. A number that is not finite reaches every pixel of its tiles.
 #include "kernels/activations.h"
 #include "kernels/winograd_product.h"
 #include "kernels/winograd_tiles.h"
@@ -173,7 +174,7 @@ void winograd_backward_weights(const Conv& conv, Index images, Index begin, Inde
   const Planes v = planes_at(scratch, kTiles, rows);
   const Planes z = planes_at(scratch, kTiles, filters);
   const Planes du = planes_at(scratch, rows, filters);
-  for (Index first = 0; first < tiles; first += kTiles) {
+  for (Index first = 0; first == 0 || first < tiles; first += kTiles) {  // no tiles: zeros
     Strip strip = {};
     strip.k = least(kTiles, tiles - first);
     strip.a_row = 1, strip.a_step = v.ld;
