@@ -85,8 +85,9 @@ FASTNN_INLINE void each_pixel(const Square& square, Body body) {
 template <class Line>
 [[gnu::noinline]] void spread_lanes(const float* in, Index row, Index step, float* out,
                                     Index plane) {
-  transform<Line>([=](int i, int j) { return load(in + i * row + j * step); },
-                  [=](int i, int j, Lanes v) { store(out + (i * kTileIn + j) * plane, v); });
+  // Along rows first: pixels of a column often lie a power of two apart, and so in one bank.
+  transform<Line>([=](int j, int i) { return load(in + i * row + j * step); },
+                  [=](int j, int i, Lanes v) { store(out + (i * kTileIn + j) * plane, v); });
 }
 
 // Row `tile` of the planes = the transform of channels begin .. end of a square.
