@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import ours, report
+from bench import ours, quality, report
 from bench.contest import WORKLOADS, Contest, deviations, rows_of
 from bench.kernels.__main__ import FAMILIES
 from bench.kernels.case import Part
@@ -129,6 +129,23 @@ def test_kernels_share_the_limit_of_their_kind(tmp_path):
     assert all(line.split()[-1] == "100%" for line in lines[:2])
     assert "GB/s" in lines[-1]
     assert not list(tmp_path.iterdir())  # a part of the kernels is no result
+
+
+@pytest.mark.parametrize(
+    ("make", "shape"),
+    [
+        (lambda: quality.small_network([]), (28, 28, 1)),
+        (lambda: quality.emoji_network(0), (32, 32, 3)),
+    ],
+    ids=["small", "emoji"],
+)
+def test_networks_of_the_quality_figures_tell_dark_from_bright(make, shape):
+    labels = np.arange(32) % 2
+    images = np.random.default_rng(0).integers(0, 50, (32, *shape))
+    examples = (images + 150 * labels[:, None, None, None]).astype(np.uint8), labels
+    accuracy, seconds = quality.learned(make(), examples, examples, epochs=20, batch=16)
+    assert accuracy >= 0.9
+    assert seconds > 0
 
 
 @pytest.mark.parametrize("page", report.PAGES)
