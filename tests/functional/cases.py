@@ -131,4 +131,28 @@ CASES = [
         {"stride": 2, "padding": 2, "dilation": 2, "groups": 2},
         (0, 1, 2),
     ),
+    *(
+        Case(name, (normal(2, 6, 7, 3),), settings)
+        for name in ("max_pool2d", "avg_pool2d")
+        for settings in (
+            {"kernel_size": 2},
+            {"kernel_size": (3, 2), "stride": (2, 1)},
+            {"kernel_size": 3, "stride": 2, "padding": 1},
+            {"kernel_size": 3, "stride": 2, "padding": "same"},
+        )
+    ),
+    Case(
+        "avg_pool2d",
+        (normal(2, 6, 7, 3),),
+        {"kernel_size": (3, 4), "padding": (1, 2), "count_include_pad": False},
+    ),
+    Case("batch_norm", (normal(9, 3), None, None, normal(3), normal(3)), TRAINING, (0, 3, 4)),
+    Case("batch_norm", (normal(2, 3, 2, 5), None, None, None, None), TRAINING),
+    Case(
+        "batch_norm",
+        (normal(2, 3, 4), normal(4), distributions(4), normal(4), normal(4)),
+        wanted=(0, 3, 4),
+    ),
+    Case("layer_norm", (normal(3, 4, 5), (5,), normal(5), normal(5)), wanted=(0, 2, 3)),
+    Case("layer_norm", (normal(3, 4, 5), (4, 5), None, None), {"eps": 0.1}),
 ]

@@ -11,7 +11,8 @@ of tables are `RowGradient`: the rows that were looked up, and no others.
 
 Arrays may be of any number type and order. The result is float64 if an array among the arguments
 is, else float32 if one is; lists and integers go along, and alone they make float64. NaN and
-infinity pass through. Nothing is written to, and no function uses more than one thread.
+infinity pass through. Nothing is written to, but the running statistics that `batch_norm` moves
+in training, and no function uses more than one thread.
 
 Images are (n, rows, columns, channels), channels last, and the weights of a convolution (kh, kw,
 channels / groups, filters).
@@ -81,9 +82,25 @@ from fastnn.functional.losses import (
     nll_loss_backward,
 )
 from fastnn.functional.noise import dropout, dropout_backward
+from fastnn.functional.normalization import (
+    batch_norm,
+    batch_norm_backward,
+    layer_norm,
+    layer_norm_backward,
+)
+from fastnn.functional.pooling import (
+    avg_pool2d,
+    avg_pool2d_backward,
+    max_pool2d,
+    max_pool2d_backward,
+)
 
 __all__ = [
     "RowGradient",
+    "avg_pool2d",
+    "avg_pool2d_backward",
+    "batch_norm",
+    "batch_norm_backward",
     "binary_cross_entropy_with_logits",
     "binary_cross_entropy_with_logits_backward",
     "conv1d",
@@ -108,12 +125,16 @@ __all__ = [
     "kl_div_backward",
     "l1_loss",
     "l1_loss_backward",
+    "layer_norm",
+    "layer_norm_backward",
     "leaky_relu",
     "leaky_relu_backward",
     "linear",
     "linear_backward",
     "log_softmax",
     "log_softmax_backward",
+    "max_pool2d",
+    "max_pool2d_backward",
     "mse_loss",
     "mse_loss_backward",
     "nll_loss",
