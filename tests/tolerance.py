@@ -16,6 +16,9 @@ DIFFERENCES = 1e-6
 # float32 against another library: what users are promised.
 PARITY = 1e-5
 
+# Winograd's convolution rounds up to 2.5 times as much as a direct one, in three passes a step.
+WINOGRAD = 7.5
+
 # The same formula in the same type through another library: a few roundings a step.
 SAME_FORMULA = 1e-12
 

@@ -84,8 +84,10 @@ def test_predictions_evaluation_and_gradients(case, dtype):
     twin_loss, expected = twin.gradients(inputs, targets, weights)
     assert loss == pytest.approx(twin_loss, rel=allowed)
     assert sorted(gradients) == sorted(expected)
+    largest = max(np.abs(g).max() for g in expected.values())
     for name, g in expected.items():
-        assert_same(gradients[name], g, allowed, name)
+        off = np.abs(gradients[name] - g).max()
+        assert off <= allowed * largest, f"{name}: {off} apart, the largest is {largest}"
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -143,7 +145,8 @@ def image_case(name, optimizer, **settings):
     h = graph.add("conv2d", h, filters=18, kernel_size=(3, 3), activation="relu")
     h = graph.add("max_pooling2d", h, pool_size=(2, 2))
     h = graph.add("layer_normalization", h)
-    h = graph.add("conv2d", h, filters=18, kernel_size=(3, 3), groups=18, kernel_l2=1e-3)
+    h = graph.add("conv2d", h, filters=18, kernel_size=(3, 3), groups=18, kernel_l2=1e-3,
+                  activation="relu")  # fmt: skip
     h = graph.add("spatial_dropout2d", graph.add("batch_normalization", h), rate=0.2)
     h = graph.add("flatten", graph.add("average_pooling2d", h, pool_size=(2, 2), padding="same"))
     h = graph.add("batch_normalization", graph.add("dense", h, units=40, use_bias=0))
@@ -201,7 +204,8 @@ def test_large_models(case, dtype):
     engine, twin = both(case, dtype)
     for e in (engine, twin):
         cases.train(e, case, 5, 2, dtype)
-    assert_same_model(engine, twin, tolerance.steps(dtype, 5))
+    more = tolerance.WINOGRAD if "images" in case.name and dtype == "float32" else 1
+    assert_same_model(engine, twin, more * tolerance.steps(dtype, 5))
 
 
 def test_small_and_large_calls_of_train_agree():

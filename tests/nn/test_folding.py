@@ -71,7 +71,8 @@ def test_a_value_used_twice_is_not_folded_away():
     normal = graph.add("batch_normalization", h)
     y = graph.add("dense", graph.add("flatten", graph.add("add", h, normal)), units=2)
     case = graph.case("twice", [y])
-    assert_same_predictions(*both(case), case)
+    engine, twin = both(case)
+    assert_same_predictions(engine, twin, case)
 
 
 def test_values_on_the_way_can_be_outputs():
