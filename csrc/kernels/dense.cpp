@@ -196,21 +196,6 @@ void dense_backward_weights(Index m, Index begin, Index end, Index n, const T* x
   multiply_any(Product<T>{end - begin, n, tiles}, [](Index, Index) {});
 }
 
-template <class T>
-void column_sums(Index m, Index n, const T* x, Index ldx, T* sums) {
-  constexpr Index lanes = kLanes<T>;
-  for (Index j = 0; j < n; j += lanes) {
-    const Index width = n - j < lanes ? n - j : lanes;
-    Vector<T> sum = {};
-    for (Index i = 0; i < m; ++i) {
-      const T* row = x + i * ldx + j;
-      sum += width == lanes ? load(row) : load_first(row, width);
-    }
-    if (width == lanes) store(sums + j, sum);
-    if (width < lanes) store_first(sums + j, sum, width);
-  }
-}
-
 }  // namespace
 
 template <class T>
@@ -219,7 +204,6 @@ void add_dense(Kernels<T>& table) {
   table.dense_backward_inputs = dense_backward_inputs<T>;
   table.dense_scratch = dense_scratch<T>;
   table.dense_backward_weights = dense_backward_weights<T>;
-  table.column_sums = column_sums<T>;
 }
 template void add_dense<float>(Kernels<float>&);
 template void add_dense<double>(Kernels<double>&);

@@ -6,6 +6,7 @@ namespace fastnn::FASTNN_ISA {
 template <class T>
 static void fill(Kernels<T>& table) {
   add_dense(table);
+  add_columns(table);
   add_activations(table);
   add_losses(table);
   add_update(table);

@@ -12,6 +12,8 @@ namespace fastnn::FASTNN_ISA {
 template <class T>
 void add_dense(Kernels<T>& table);
 template <class T>
+void add_columns(Kernels<T>& table);
+template <class T>
 void add_activations(Kernels<T>& table);
 template <class T>
 void add_losses(Kernels<T>& table);

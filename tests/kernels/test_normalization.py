@@ -1,4 +1,4 @@
-"""Normalisation against its twin in double precision, and the bits of rows cut into calls."""
+"""Sums of columns and normalisation against doubles, and the bits of rows cut into calls."""
 
 from typing import Any
 
@@ -34,6 +34,14 @@ def wide(*arrays):
 def assert_sums(actual, expected, magnitudes, dtype, length):
     assert actual.shape == expected.shape
     assert (np.abs(actual - expected) <= tolerance.sums(dtype, length) * magnitudes).all()
+
+
+@pytest.mark.parametrize(("m", "n"), SHAPES)
+def test_column_sums_equal_numpy(isa, dtype, m, n, random):
+    (x,) = normal(random, dtype, (m, n))
+    (numbers,) = wide(x)
+    sums = kernels.column_sums(isa, x)
+    assert_sums(sums, numbers.sum(axis=0), np.abs(numbers).sum(axis=0), dtype, 64)
 
 
 # --- batch ---------------------------------------------------------------------------------------
