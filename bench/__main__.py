@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.contest import PEERS, WORKLOADS
-from bench.machine import describe
+from bench.machine import ALLOCATION, describe
 from bench.report import line_of
 
 RESULTS = Path(__file__).parent / "results"
@@ -30,10 +30,10 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
 def child(module: str, arguments: list[str], threads: int) -> Iterator[dict[str, Any]]:
     """Run a module in a process of `threads` threads and cores; yield the JSON it prints."""
     cores = sorted(os.sched_getaffinity(0))[:threads]
-    environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads))}
+    variables = ALLOCATION | dict.fromkeys(THREAD_VARIABLES, str(threads))
     with subprocess.Popen(
         [sys.executable, "-m", module, *arguments],
-        env=environment,
+        env=os.environ | variables,
         stdout=subprocess.PIPE,
         text=True,
         preexec_fn=lambda: os.sched_setaffinity(0, cores),

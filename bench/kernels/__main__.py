@@ -19,19 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from bench.kernels.measure import rows_of
-from bench.machine import describe
+from bench.machine import ALLOCATION, describe
 
 RESULTS = Path(__file__).parents[1] / "results"
 FAMILIES = (
     *("dense", "conv", "winograd", "pooling", "normalization"),
     *("update", "embedding", "activations"),
 )
-# Memory that a kernel's result had is handed out again at the next call, with its pages in place.
-ALLOCATION = {
-    "MALLOC_MMAP_MAX_": "0",
-    "MALLOC_TRIM_THRESHOLD_": str(2**40),
-    "MALLOC_ARENA_MAX": "1",
-}
 
 
 def line_of(row: dict[str, Any]) -> str:
