@@ -10,6 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
+from sklearn.utils import get_tags
 
 from tests.estimators.backends import BACKEND, CORE
 
@@ -98,6 +99,15 @@ def test_axes_are_halved_while_they_have_four_pixels():
     assert sum(w.ndim == 4 for w in estimator.coefs_) == 6
 
 
+@pytest.mark.parametrize("word", ["average", "max"])
+def test_a_global_pooling_ends_the_last_block(word):
+    X, y = bytes_of(10, (9, 3))
+    estimator = net(filters=(2, 5), global_pooling=word, hidden_layer_sizes=()).fit(X, y)
+    shapes = estimator.model_.network.row_shapes
+    assert [shapes[name] for name in shapes if "pooling" in name] == [(4, 3, 2), (5,)]
+    assert estimator.coefs_[-1].shape == (5, 3)
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 def test_rows_of_pixels_need_their_shape(dtype):
     X, y = bytes_of()
@@ -111,6 +121,12 @@ def test_rows_of_pixels_need_their_shape(dtype):
     assert net(image_shape=(6, -1, 3)).fit(flat, y).image_shape_ == (6, 5, 3)
     with pytest.raises(ValueError, match=r"X: expected images \(n, h, w\) .*image_shape=\(h, w\)"):
         net().fit(flat, y)
+
+
+def test_tags_tell_what_is_taken():
+    for shape in (None, (8, 8)):
+        tags = get_tags(net(image_shape=shape)).input_tags
+        assert (tags.two_d_array, tags.three_d_array) == (shape is not None, True)
 
 
 def test_pipelines_work():

@@ -57,7 +57,8 @@ class ConvEstimator(NetworkEstimator):
     scale: float | str = "auto"
     image_shape: tuple[int, ...] | None = None
     dropout: float = 0.25
-    learning_rate: str = "cosine"
+    learning_rate: str = "one_cycle"
+    learning_rate_init: float = 2e-3
     max_iter: int = 20
 
     def _batch(self, n: int) -> int:
@@ -123,17 +124,18 @@ class ConvEstimator(NetworkEstimator):
         hidden = layer_sizes("hidden_layer_sizes", self.hidden_layer_sizes)
         words = activations(self.activation, len(filters) + len(hidden))
         source = Input(shape)
-        value, (rows, columns) = self._moved(source), shape[:2]
-        for size, word in zip(filters, words, strict=False):
+        value, pixels = self._moved(source), shape[:2]
+        for block, (size, word) in enumerate(zip(filters, words, strict=False), 1):
             for _ in range(check.integer("convolutions_per_block", self.convolutions_per_block, 1)):
                 value = self._convolved(value, size, word, l2)
-            pool = tuple(2 if pixels >= 4 else 1 for pixels in (rows, columns))
-            if pool != (1, 1):
-                value = MaxPooling2D(pool)(value)
-            rows, columns = rows // pool[0], columns // pool[1]
-        rate = check.number("dropout", self.dropout, 0, 1, below=True)
-        value = self._features(value)
-        if rate:
+            if self.global_pooling is not None and block == len(filters):
+                kind = check.choice("global_pooling", self.global_pooling, _POOLING)
+                value = _POOLING[kind]()(value)
+            else:
+                value, pixels = _halved(value, pixels)
+        if self.global_pooling is None:
+            value = Flatten()(value)
+        if rate := check.number("dropout", self.dropout, 0, 1, below=True):
             value = Dropout(rate)(value)
         return source, self._output(self._hidden(value, hidden, words[len(filters) :], l2), l2)
 
@@ -166,12 +168,6 @@ class ConvEstimator(NetworkEstimator):
         value = Conv2D(filters, self.kernel_size, use_bias=False, **settings)(value)
         return Activation(activation)(BatchNormalization(momentum=0.9)(value))
 
-    def _features(self, value: Value) -> Value:
-        """Return the numbers that the feature maps of the last block become."""
-        if self.global_pooling is None:
-            return Flatten()(value)
-        return _POOLING[check.choice("global_pooling", self.global_pooling, _POOLING)]()(value)
-
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.two_d_array = self.image_shape is not None
@@ -186,7 +182,11 @@ class ConvClassifier(ConvEstimator, NetworkClassifier):
     For each of `filters` a block: convolutions with as many filters as that, each followed by batch
     normalisation and the activation, then the largest of every 2 x 2 pixels, along axes that still
     have 4. The feature maps of the last block are the input of a network as `MLPClassifier` has it;
-    labels, class weights and what is minimised are its own as well.
+    labels, class weights and what is minimised are those of `MLPClassifier` too.
+
+    Larger images want more blocks: ``filters=(32, 64, 128, 256), hidden_layer_sizes=(),
+    global_pooling="average"`` is a good network for 32 x 32 pixels in colour. Few images want
+    `shift` and `flip`, where a moved image keeps its class, and more epochs.
 
     X holds images, channels last: (n, h, w) or (n, h, w, c). Bytes (uint8) are divided by 255 in
     the network, a batch at a time; floats are taken as they are. Rows of pixels (n, h * w) need
@@ -210,8 +210,8 @@ class ConvClassifier(ConvEstimator, NetworkClassifier):
         matters no more, and steps may be larger. Rows then count alike there, whatever their
         weights.
     global_pooling : {"average", "max"} or None
-        Whether a feature map ends as its mean or its largest number, for far fewer weights; None
-        keeps all its numbers.
+        Whether each feature map of the last block ends as its mean or its largest number, for far
+        fewer weights; None keeps its pixels.
     shift : int or (int, int)
         In training images move by up to so many pixels, (rows, columns), in every direction; the
         pixels of the edge fill the gap.
@@ -226,7 +226,7 @@ class ConvClassifier(ConvEstimator, NetworkClassifier):
         in a pipeline; one size may be -1, found from the number of columns.
     dropout : float
         Share in [0, 1) of the inputs of each dense layer that are dropped in training.
-    learning_rate : {"cosine", "one_cycle", "constant", "invscaling", "adaptive"}
+    learning_rate : {"one_cycle", "cosine", "constant", "invscaling", "adaptive"}
         As in `MLPRegressor`; the first two last for `max_iter` epochs, `partial_fit` does not know
         how many will come and keeps the rate.
     max_iter : int
@@ -323,6 +323,13 @@ class ConvRegressor(ConvEstimator, NetworkRegressor):
     >>> net.fit(images[:1000], ink[:1000]).predict(images[1000:]).shape
     (797,)
     """
+
+
+def _halved(value: Value, shape: tuple[int, ...]) -> tuple[Value, tuple[int, ...]]:
+    """Return maps with half of the pixels along each axis that has 4 of them, and their shape."""
+    pool = tuple(2 if n >= 4 else 1 for n in shape)
+    pooled = value if pool == (1, 1) else MaxPooling2D(pool)(value)
+    return pooled, tuple(n // size for n, size in zip(shape, pool, strict=True))
 
 
 def image_shape(given: Any) -> tuple[int, ...]:
