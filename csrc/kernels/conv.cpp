@@ -2,6 +2,7 @@
 // gathered products: tables say where the rows and steps of each lie in a bordered image.
 #include "kernels/activations.h"
 #include "kernels/conv_inputs.h"
+#include "kernels/conv_taps.h"
 #include "kernels/conv_weights.h"
 
 namespace fastnn::FASTNN_ISA::direct {
@@ -84,15 +85,19 @@ void conv_forward(const Conv& conv, Index images, const T* x, const T* w, const 
                   Activation activation, T* scratch) {
   const Window& o = conv.window;
   const Index inputs = o.h * o.w * conv.channels, outputs = o.oh * o.ow * conv.filters;
-  const bool relu = activation == Activation::kRelu;
+  const bool few = suits_planes<T>(conv, conv.filters, conv.channels);
+  const bool by_tap = !few && forward_suits_taps(conv);
+  const bool relu = activation == Activation::kRelu && !by_tap;
   Arena arena = {reinterpret_cast<char*>(scratch)};
-  if (suits_planes<T>(conv, conv.filters, conv.channels)) {
+  if (few) {
     Planes<T> planes = forward_planes<T>(conv, arena);
     planes.fill(o, conv.channels * conv.filters, conv.filters, 1, 1);
     for (Index i = 0; i < images; ++i) {
       planes.load(x + i * inputs);
       planes.run(w, conv.filters, b, 0, relu, y + i * outputs);
     }
+  } else if (by_tap) {
+    forward_by_tap(conv, images, x, w, b, y, arena);
   } else {
     forward_rows(conv, images, x, w, b, relu, y, arena);
   }
@@ -107,11 +112,15 @@ Index conv_scratch(const Conv& conv) {
   Arena forward = {nullptr}, inputs = {nullptr}, weights = {nullptr};
   if (suits_planes<T>(conv, conv.filters, conv.channels)) {
     forward_planes<T>(conv, forward);
+  } else if (forward_suits_taps(conv)) {
+    forward_taps<T>(conv, forward);
   } else {
     Forward<T>(conv, forward);
   }
   if (suits_planes<T>(conv, conv.channels, conv.filters)) {
     backward_planes<T>(conv, inputs);
+  } else if (inputs_suit_taps(conv)) {
+    backward_taps<T>(conv, inputs);
   } else {
     BackwardInputs<T>(conv, inputs);
   }

@@ -106,6 +106,18 @@ void copy_images(const Frame& frame, Index images, const T* from, T* to) {
   }
 }
 
+// Places first .. end of a window where a tap lies in the image.
+struct Range {
+  Index first, end;
+
+  // n pixels, `places` of the window at distance s, tap at `shift` from the first pixel.
+  Range(Index n, Index places, Index s, Index shift) {
+    first = shift >= 0 ? 0 : (-shift + s - 1) / s;
+    end = shift >= n ? 0 : least(places, (n - 1 - shift) / s + 1);
+  }
+  Index size() const { return most(0, end - first); }
+};
+
 // --- tables --------------------------------------------------------------------------------------
 
 // Writes the runs of a product. Steps that follow the last run in both a and b join it.

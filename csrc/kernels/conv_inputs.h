@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/conv_planes.h"
+#include "kernels/conv_taps.h"
 
 namespace fastnn::FASTNN_ISA::direct {
 
@@ -152,6 +153,7 @@ void conv_backward_inputs(const Conv& conv, Index images, const T* dy, const T* 
     }
     return;
   }
+  if (inputs_suit_taps(conv)) return backward_by_tap(conv, images, dy, w, dx, arena);
   BackwardInputs<T> plan(conv, arena);
   plan.fill(conv, w);
   for (Index first = 0; first < images; first += plan.together) {

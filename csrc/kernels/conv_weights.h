@@ -22,17 +22,6 @@ inline Sums sums_of(const Conv& conv, int lanes) {
   return conv.channels / conv.groups >= kManyChannels ? Sums::kByTap : Sums::kTogether;
 }
 
-// Places first .. end of a window where a tap lies in the image.
-struct Range {
-  Index first, end;
-
-  // n pixels, `places` of the window at distance s, tap at `shift` from the first pixel.
-  Range(Index n, Index places, Index s, Index shift) {
-    first = shift >= 0 ? 0 : (-shift + s - 1) / s;
-    end = shift >= n ? 0 : least(places, (n - 1 - shift) / s + 1);
-  }
-};
-
 template <class T>
 struct BackwardWeights {
   Sums sums;
@@ -86,7 +75,7 @@ struct BackwardWeights {
       for (Index i = down.first; i < down.end; ++i) {
         const Index x = image * frame.size() + i * o.sh * frame.row() + along.first * pixel + tap;
         const Index dy = ((image * o.oh + i) * o.ow + along.first) * filters;
-        steps.append(by_filter ? dy : x, by_filter ? x : dy, most(0, along.end - along.first));
+        steps.append(by_filter ? dy : x, by_filter ? x : dy, along.size());
       }
     }
     return steps.n;
