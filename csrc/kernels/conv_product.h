@@ -10,8 +10,10 @@ namespace fastnn::FASTNN_ISA::direct {
 inline constexpr bool kWideTiles = kVectorRegisters == 32;
 inline constexpr int kGatheredVectors = kWideTiles ? 4 : 2;
 inline constexpr int kGatheredRows = 6;
-inline constexpr int kGatheredRowsOfSingle = 10;  // x 1 vector
-inline constexpr Index kPieceSteps = 128;         // of b, with all columns of a strip, stay in L1
+inline constexpr int kGatheredRowsOfSingle = 10;                // x 1 vector
+inline constexpr int kGatheredRowsOfLine = kWideTiles ? 2 : 1;  // x kLine vectors, for few rows
+inline constexpr int kLine = 8;
+inline constexpr Index kPieceSteps = 128;  // of b, with all columns of a strip, stay in L1
 
 template <class T>
 using RunGathered = void (*)(const Gather<T>&, Index);
@@ -27,7 +29,9 @@ inline void run_gathered_rows(Index rows, const Gather<T>& t, Index count,
 // One column of tiles, `rows` rows in all, cut into nearly equal tiles: 16 = 6 + 5 + 5.
 template <class T, int kVectors, bool kPartial, bool kLanewise>
 void run_gathered_column(Gather<T> t, Index rows) {
-  constexpr int highest = kVectors == 1 ? kGatheredRowsOfSingle : kGatheredRows;
+  constexpr int highest = kVectors == 1       ? kGatheredRowsOfSingle
+                          : kVectors == kLine ? kGatheredRowsOfLine
+                                              : kGatheredRows;
   constexpr auto heights = std::make_index_sequence<highest>{};
   const Index count = (rows + highest - 1) / highest;
   const Index height = rows / count, higher = rows % count;
@@ -43,7 +47,8 @@ template <class T, bool kLanewise>
 void run_gathered_strip(const Gather<T>& t, Index rows, int vectors) {
   if (vectors == 1) return run_gathered_column<T, 1, false, kLanewise>(t, rows);
   if (vectors == 2) return run_gathered_column<T, 2, false, kLanewise>(t, rows);
-  if constexpr (kWideTiles) run_gathered_column<T, 4, false, kLanewise>(t, rows);
+  if (kWideTiles && vectors == 4) return run_gathered_column<T, 4, false, kLanewise>(t, rows);
+  run_gathered_column<T, kLine, false, kLanewise>(t, rows);
 }
 
 // Copies the steps of t, with all columns of a strip, to where the nearest cache holds them, and
@@ -89,7 +94,7 @@ void run_gathered_pieces(const Gather<T>& strip, Index rows, int vectors) {
   }
 }
 
-// All of c[m, n]. There is at least one run, and none is longer than kPieceSteps.
+// All of c[m, n]. No run is longer than kPieceSteps; without one, c is left as it was.
 template <class T, bool kLanewise>
 void multiply_gathered(Index m, Index n, Gather<T> whole) {
   constexpr int lanes = kLanes<T>;
@@ -104,7 +109,10 @@ void multiply_gathered(Index m, Index n, Gather<T> whole) {
     // A single vector comes first, where it is whole. A strip that would pass the end ends there:
     // its last vector overlaps the one before in the same tile, never in another one.
     const Index left = (n - first + lanes - 1) / lanes;
-    const int vectors = left % 2 == 1 ? 1 : left >= kGatheredVectors ? kGatheredVectors : 2;
+    const int vectors = left % 2 == 1                               ? 1
+                        : left >= kLine && m <= kGatheredRowsOfLine ? kLine
+                        : left >= kGatheredVectors                  ? kGatheredVectors
+                                                                    : 2;
     const Index begin = first, end = least(first + vectors * lanes, n);
     t.a = whole.a + (kLanewise ? begin : 0);
     t.b = whole.b + begin;
