@@ -23,7 +23,13 @@ def first_losses(model: fastnn.Model, x: Any, y: Array, batches: Array) -> Array
 
 
 def training(
-    name: str, model: fastnn.Model, x: Any, y: Array, batches: Array, group: str = ""
+    name: str,
+    model: fastnn.Model,
+    x: Any,
+    y: Array,
+    batches: Array,
+    group: str = "",
+    operations: float = 0.0,
 ) -> Side:
     """Train whole epochs."""
     n, (n_checked, batch) = len(y), batches.shape
@@ -39,7 +45,7 @@ def training(
         model.train_steps(epochs * n_steps, batch_size=batch)
         return epochs * n
 
-    return Side(name, run, check, group)
+    return Side(name, run, check, group, operations)
 
 
 def network(problem: Dense) -> fastnn.Sequential:
@@ -103,7 +109,9 @@ def factoriser(problem: Ratings, sparse_update: str) -> fastnn.Model:
 
 def dense(problem: Dense, threads: int) -> list[Side]:
     fastnn.set_num_threads(threads)
-    return [training("fastnn", network(problem), problem.x, problem.y, problem.batches())]
+    model, operations = network(problem), problem.operations()
+    side = training("fastnn", model, problem.x, problem.y, problem.batches(), "", operations)
+    return [side]
 
 
 def convolution(problem: Convolution, threads: int) -> list[Side]:

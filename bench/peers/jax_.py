@@ -93,8 +93,9 @@ class Scan:
             self.train(order.reshape(steps, self.batch))
         return epochs * steps * self.batch
 
-    def side(self) -> Side:
-        return Side(self.name, self.run, lambda: self.train(self.check_batches), self.group)
+    def side(self, operations: float = 0.0) -> Side:
+        check = partial(self.train, self.check_batches)
+        return Side(self.name, self.run, check, self.group, operations)
 
     def side_of_steps(self, operations: float) -> Side:
         """A compiled step in place of a scan, in whose loop XLA convolves fifteen times slower."""
@@ -141,7 +142,7 @@ def dense(problem: Dense, threads: int) -> list[Side]:
         loss_of,
         problem.batches(),
     )
-    return [scan.side()]
+    return [scan.side(problem.operations())]
 
 
 def convolution(problem: Convolution, threads: int) -> list[Side]:

@@ -66,7 +66,7 @@ def dense(problem: Dense, threads: int) -> list[Side]:
         with threadpool_limits(threads):
             return np.array([train(rows) for rows in problem.batches()])
 
-    return [Side("sklearn", run, check)]
+    return [Side("sklearn", run, check, operations=problem.operations())]
 
 
 def inference(problem: Prediction, threads: int) -> list[Side]:

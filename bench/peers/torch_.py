@@ -98,7 +98,8 @@ def dense(problem: Dense, threads: int) -> list[Side]:
             model.parameters(), lr=problem.learning_rate, eps=EPSILON, fused=fused
         )
         loop = Loop(columns, problem.batch, adam, loss_of, problem.precision)
-        return Side(name, loop.run, lambda: loop.losses(batches))
+        operations = problem.operations()
+        return Side(name, loop.run, lambda: loop.losses(batches), operations=operations)
 
     return [
         side("torch eager", fused=False),
