@@ -35,6 +35,7 @@ def processor() -> dict[str, str]:
         fields.setdefault(key.strip(), value.strip())
     flags = set(fields.get("flags", "").split())
     isa = "avx512" if "avx512f" in flags else "avx2" if {"avx2", "fma"} <= flags else "baseline"
+    isa += "bf16" if "avx512_bf16" in flags else ""
     family = "/".join(fields.get(key, "?") for key in ("cpu family", "model"))
     return {"cpu": fields.get("model name", platform.machine()), "family": family, "isa": isa}
 

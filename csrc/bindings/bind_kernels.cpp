@@ -347,6 +347,7 @@ void bind_kernels(py::module_& m) {
         py::call_guard<py::gil_scoped_release>());
   bind_row_kernels(m, k);
   bind_winograd_kernels(k);
+  bind_bf16_kernels(k);
 }
 
 }  // namespace fastnn

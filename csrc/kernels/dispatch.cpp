@@ -18,6 +18,9 @@ void fill_tables(Kernels<float>& single, Kernels<double>& twice);
 namespace avx512 {
 void fill_tables(Kernels<float>& single, Kernels<double>& twice);
 }
+namespace avx512bf16 {
+void add_bf16(Kernels<float>& table);
+}
 #endif
 
 namespace {
@@ -43,6 +46,10 @@ std::vector<Tables> usable_tables() {
   const bool v4 = v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
                   __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
                   __builtin_cpu_supports("avx512cd");
+  if (v4 && __builtin_cpu_supports("avx512bf16")) {
+    add(all, "avx512bf16", avx512::fill_tables);
+    avx512bf16::add_bf16(all.back().single);
+  }
   if (v4) add(all, "avx512", avx512::fill_tables);
   if (v3) add(all, "avx2", avx2::fill_tables);
 #endif

@@ -9,6 +9,10 @@ namespace fastnn {
 
 using Index = int64_t;
 
+// Two neighbours of a sum, rounded to bfloat16, the first one in the lower half.
+using Bf16Pair = uint32_t;
+inline constexpr Index kPairUnit = 16;  // rows of pairs are padded with zeros to a multiple of it
+
 // Elementwise activations; the lists in activations.h, losses.h and update.h keep these orders.
 enum class Activation : int {
   kIdentity,
@@ -101,6 +105,24 @@ struct Kernels {
                                  const T* dy, Index lddy, T* dw);
   // sums[n] = sum over rows of x[m, n], in the order of the rows.
   void (*column_sums)(Index m, Index n, const T* x, Index ldx, T* sums);
+
+  // --- bfloat16 factors (floats only: null in the table of doubles) ------------------------------
+  // y[count] = the nearest bfloat16, ties to even; denormals become zero. y may be x.
+  void (*bf16_round)(Index count, const T* x, T* y);
+  // to[m, (n + 1) / 2]: (x[i, 2j], x[i, 2j + 1]). An odd one pairs with zero, here and below.
+  void (*bf16_pair_columns)(Index m, Index n, const T* x, Index ldx, Bf16Pair* to, Index ldto);
+  // to[(m + 1) / 2, n]: (x[2i, j], x[2i + 1, j]).
+  void (*bf16_pair_rows)(Index m, Index n, const T* x, Index ldx, Bf16Pair* to, Index ldto);
+  // to[(n + 1) / 2, m]: (x[i, 2j], x[i, 2j + 1]), without padding.
+  void (*bf16_pair_transposed)(Index m, Index n, const T* x, Index ldx, Bf16Pair* to, Index ldto);
+  // y[m, n] = x @ w + b over pairs x[m, (k + 1) / 2] and w[(k + 1) / 2, n], max(0, .) of it with
+  // relu; b may be null. Of a pair the second product is added first; denormals may count as zero.
+  void (*bf16_forward)(Index m, Index k, Index n, const Bf16Pair* x, Index ldx, const Bf16Pair* w,
+                       Index ldw, const T* b, T* y, bool relu);
+  // dw[p - begin, n] = x[m, begin:end]^T @ dy[m, n], contiguous, over pairs of rows x[(m + 1) / 2,
+  // end] and dy[(m + 1) / 2, n].
+  void (*bf16_backward_weights)(Index m, Index begin, Index end, Index n, const Bf16Pair* x,
+                                Index ldx, const Bf16Pair* dy, Index lddy, T* dw);
 
   // --- convolution (images[h, w, channels] one after the other) --------------------------------
   // y[images, oh, ow, filters] = activation(x * w + b); b may be null.
@@ -290,7 +312,8 @@ struct Kernels {
 };
 
 // --- dispatch ----------------------------------------------------------------------------------
-// Instruction sets this machine can run, best first: "avx512", "avx2", "baseline".
+// Instruction sets this machine can run, best first: "avx512bf16" (avx512 with the instruction for
+// bfloat16 factors), "avx512", "avx2", "baseline".
 int n_instruction_sets();
 const char* instruction_set(int i);
 // The table of one instruction set; i from 0 (best).

@@ -23,6 +23,7 @@ static void fill(Kernels<T>& table) {
 
 void fill_tables(Kernels<float>& single, Kernels<double>& twice) {
   fill(single);
+  add_bf16(single);
   fill(twice);
 }
 

@@ -1,7 +1,7 @@
-// Dense: y = activation(x @ kernel + bias) on the last axis.
-#include "nn/activation.h"
-#include "nn/layer.h"
-#include "nn/planning.h"
+// Dense, with factors as they are.
+#include "nn/dense.h"
+
+#include <type_traits>
 
 namespace fastnn {
 namespace {
@@ -10,47 +10,22 @@ constexpr int64_t kTileElements = 8192;  // a tile's gradient stays in the neare
 constexpr int64_t kLeastTileRows = 14;   // one row of register tiles
 
 template <class T>
-class Dense : public Layer<T> {
+class Dense : public DenseLayer<T> {
  public:
-  Dense(const Node& node, const std::vector<Value>& inputs) : Layer<T>(node, inputs) {
-    check_inputs(node, inputs, 1, 1);
-    check_floats(node, inputs[0]);
-    const Shape& shape = inputs[0].shape;
-    check(!shape.empty(), node.name, ": expected an input with a last axis, got shape ()");
-    k_ = shape.back();
-    n_ = size_setting(node, "units");
-    repeats_ = k_ == 0 ? 0 : size_of(shape) / k_;
-    activation_ = elementwise_activation(node, "identity");
-    check(activation_ != Activation::kGelu, node.name,
-          ": expected gelu as a layer of its own, got it fused");
-    const bool trainable = node.config.number("trainable", 1) != 0;
-    this->add_parameter("kernel", {k_, n_}, number_within(node, "kernel_l1", 0, 0, 1e30),
-                        number_within(node, "kernel_l2", 0, 0, 1e30), trainable);
-    if (node.config.number("use_bias", 1) != 0) {
-      this->add_parameter("bias", {n_}, number_within(node, "bias_l1", 0, 0, 1e30),
-                          number_within(node, "bias_l2", 0, 0, 1e30), trainable);
-    }
-    this->output.shape = shape;
-    this->output.shape.back() = n_;
-  }
+  using DenseLayer<T>::DenseLayer;
 
   void forward(const Rows<T>& rows) const override {
-    const auto& p = this->parameters;
-    const T* bias = p.size() > 1 ? p[1]->value.data() : nullptr;
-    rows.pass.kernels.dense_forward(rows.count * repeats_, k_, n_, rows.input(0), k_,
-                                    p[0]->value.data(), bias, rows.output(), n_, activation_);
+    rows.pass.kernels.dense_forward(this->matrix_rows(rows), k_, n_, rows.input(0), k_,
+                                    this->parameters[0]->value.data(), this->bias(), rows.output(),
+                                    n_, activation_);
   }
 
-  // The output's gradient becomes that of x @ kernel + bias, in place: the weights phase reads it.
   void backward(const Rows<T>& rows) const override {
-    const int64_t m = rows.count * repeats_;
-    T* dz = rows.output_gradient();
-    if (activation_ != Activation::kIdentity) {
-      rows.pass.kernels.activation_backward(activation_, m * n_, nullptr, rows.output(), dz, dz);
-    }
+    const T* dz = this->before_activation(rows);
     if (T* dx = rows.input_gradient(0)) {
-      rows.pass.kernels.dense_backward_inputs(m, k_, n_, dz, n_, this->parameters[0]->value.data(),
-                                              dx, k_, rows.pass.scratch);
+      rows.pass.kernels.dense_backward_inputs(this->matrix_rows(rows), k_, n_, dz, n_,
+                                              this->parameters[0]->value.data(), dx, k_,
+                                              rows.pass.scratch);
     }
   }
 
@@ -69,7 +44,7 @@ class Dense : public Layer<T> {
   }
 
   void gradient(const Tile& tile, const Rows<T>& rows, T* g) const override {
-    const int64_t m = rows.count * repeats_;
+    const int64_t m = this->matrix_rows(rows);
     if (tile.parameter == 1) {
       rows.pass.kernels.column_sums(m, n_, rows.output_gradient(), n_, g);
     } else {
@@ -82,16 +57,20 @@ class Dense : public Layer<T> {
     return fastnn::kernels<T>().dense_scratch(rows * repeats_, k_, n_);
   }
 
-  double work() const override { return 6.0 * static_cast<double>(repeats_ * k_ * n_); }
-
  private:
-  int64_t k_ = 0, n_ = 0;
-  int64_t repeats_ = 1;  // rows of the matrix per row of the batch
-  Activation activation_ = Activation::kIdentity;
+  using DenseLayer<T>::k_, DenseLayer<T>::n_, DenseLayer<T>::repeats_, DenseLayer<T>::activation_;
 };
+
+template <class T>
+LayerPointer<T> make_dense(const Node& node, const std::vector<Value>& inputs) {
+  if constexpr (std::is_same_v<T, float>) {
+    if (node.config.word("precision", "float32") == "bf16") return make_bf16_dense(node, inputs);
+  }
+  return std::make_unique<Dense<T>>(node, inputs);
+}
 
 }  // namespace
 
-const Maker kDense = maker_of<Dense>;
+const Maker kDense{make_dense<float>, make_dense<double>};
 
 }  // namespace fastnn

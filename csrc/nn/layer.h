@@ -181,6 +181,7 @@ class Layer {
   uint32_t stream = 0;           // last counter word of this layer's random numbers
   int64_t extra = 0, marks = 0;  // elements per row kept from forward to backward
   int64_t shared = 0;            // elements per batch
+  int64_t unit = 1;              // a batch is cut at multiples of so many rows
   std::vector<std::unique_ptr<Parameter<T>>> parameters;
 
  protected:

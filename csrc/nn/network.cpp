@@ -174,6 +174,15 @@ int64_t Network<T>::scratch(int64_t rows) const {
 }
 
 template <class T>
+int64_t Network<T>::unit() const {
+  int64_t unit = 1;
+  for (const auto& layer : layers) {
+    if (layer != nullptr) unit = std::max(unit, layer->unit);
+  }
+  return unit;
+}
+
+template <class T>
 int64_t Network<T>::row_elements() const {
   int64_t sum = 1;
   for (const Value& value : values) sum = checked_add(sum, checked_multiply(2, value.width()));
@@ -233,8 +242,10 @@ void Arena<T>::plan_values(const Network<T>& network, bool training) {
     } else {
       memory.values[node] = take(width);
     }
-    if (training && layer->extra > 0)
-      memory.extras[node] = take(checked_multiply(layer->extra, rows_));
+    if (training && layer->extra > 0) {
+      const int64_t whole = (rows_ + layer->unit - 1) / layer->unit * layer->unit;
+      memory.extras[node] = take(checked_multiply(layer->extra, whole));
+    }
     if (training && layer->shared > 0) memory.shared[node] = take(layer->shared);
     if (layer->marks > 0) {
       whole_pieces_.emplace_back(checked_multiply(layer->marks, rows_));

@@ -42,6 +42,7 @@ class Network {
 
   int n_nodes() const { return static_cast<int>(values.size()); }
   int64_t scratch(int64_t rows) const;  // elements one thread needs
+  int64_t unit() const;                 // the largest of the layers
   int64_t row_elements() const;         // of all values and gradients
   double work() const;                  // operations per row of a training step
 

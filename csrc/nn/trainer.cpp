@@ -100,6 +100,7 @@ void Trainer<T>::prepare_threads(int threads) {
   if (threads > 1 && chunk_ == kLeastChunk) {
     chunk_ = std::clamp((batch_size_ + threads - 1) / threads, int64_t{1}, kMostChunk);
   }
+  chunk_ = (chunk_ + network_.unit() - 1) / network_.unit() * network_.unit();
   if (static_cast<int>(scratch_.size()) < threads) scratch_.resize(static_cast<size_t>(threads));
   scales_.resize(scratch_.size());
   for (auto& scales : scales_) scales.reserve(tiles_.size() + tables_.tables().size());

@@ -33,6 +33,11 @@ WINDOW = (3, 3, 2, 2, 1, 1, 1, 1, 0, 0, 0, 0)
 PLACES = np.linspace(1, 2, 2 * 2 * 2 * 3, dtype=np.float32).reshape(2, 2, 2, 3)
 CHOSEN_PIXELS = np.resize(np.array([0, 4, 3], np.int32), PLACES.shape)
 KEPT = np.linspace(-1, 1, 2 * M, dtype=np.float32).reshape(M, 2)
+BEST = _core.instruction_sets()[0]
+ROW_PAIRS = kernels.bf16_pair_columns(BEST, ROWS)
+WEIGHT_PAIRS = kernels.bf16_pair_rows(BEST, WEIGHTS)
+PAIRED_ROWS = kernels.bf16_pair_rows(BEST, ROWS)
+PAIRED_GRADIENT = kernels.bf16_pair_rows(BEST, GRADIENT)
 SETTINGS = {"rate": 0.1, "decay_1": 0.9, "decay_2": 0.99, "correction_1": 1.0, "correction_2": 1.0}
 SETTINGS |= {"epsilon": 1e-7}
 
@@ -42,6 +47,12 @@ CALLS = {
     "dense_backward_inputs": (GRADIENT, WEIGHTS),
     "dense_backward_weights": (ROWS, GRADIENT),
     "column_sums": (ROWS,),
+    "bf16_round": (ROWS,),
+    "bf16_pair_columns": (ROWS,),
+    "bf16_pair_rows": (ROWS,),
+    "bf16_pair_transposed": (ROWS,),
+    "bf16_forward": (ROW_PAIRS, WEIGHT_PAIRS, WEIGHTS[0].copy(), K, N, True),
+    "bf16_backward_weights": (PAIRED_ROWS, PAIRED_GRADIENT, 0, K, N),
     "conv_forward": (IMAGES, KERNEL, KERNEL[0, 0, 0].copy(), WINDOW),
     "conv_backward_inputs": (PLACES, KERNEL, WINDOW),
     "conv_backward_weights": (IMAGES, PLACES, WINDOW),
@@ -108,7 +119,7 @@ def private_copies(arguments):
 
 def outcome(name, arguments):
     """Return what a call gives back and what it leaves in its arguments, as one row of numbers."""
-    given = getattr(kernels, name)(_core.instruction_sets()[0], *arguments)
+    given = getattr(kernels, name)(BEST, *arguments)
     arrays = [value for value in arguments if isinstance(value, np.ndarray)]
     results = given if isinstance(given, tuple) else (given,)
     numbers = [value for value in (*results, *arrays) if value is not None]
@@ -175,7 +186,7 @@ def test_an_id_outside_its_table_is_refused_before_any_write(name, at, bad):
     arguments = private_copies(CALLS[name])
     arguments[at].flat[-1] = bad
     with pytest.raises(ValueError, match="expected"):
-        getattr(kernels, name)(_core.instruction_sets()[0], *arguments)
+        getattr(kernels, name)(BEST, *arguments)
 
 
 @pytest.mark.parametrize("at", range(3))

@@ -34,6 +34,8 @@ class Engine32:
         self,
         nodes: list,
         outputs: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex],
+        convolution: str = "auto",
+        precision: str = "float32",
     ) -> None: ...
     def compile(
         self,
@@ -89,6 +91,8 @@ class Engine64:
         self,
         nodes: list,
         outputs: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex],
+        convolution: str = "auto",
+        precision: str = "float32",
     ) -> None: ...
     def compile(
         self,
@@ -139,7 +143,13 @@ class Engine64:
         poll: typing.Any = None,
     ) -> dict: ...
 
-def Engine(nodes: typing.Any, outputs: typing.Any, dtype: str = "float32") -> typing.Any: ...
+def Engine(
+    nodes: typing.Any,
+    outputs: typing.Any,
+    dtype: str = "float32",
+    convolution: str = "auto",
+    precision: str = "float32",
+) -> typing.Any: ...
 def activations() -> list[str]: ...
 def default_threads() -> int: ...
 def epoch_order(

@@ -19,6 +19,12 @@ __all__: list[str] = [
     "bag_forward",
     "batch_norm_backward",
     "batch_norm_sums",
+    "bf16_backward_weights",
+    "bf16_forward",
+    "bf16_pair_columns",
+    "bf16_pair_rows",
+    "bf16_pair_transposed",
+    "bf16_round",
     "channel_dropout",
     "column_moments",
     "column_sums",
@@ -133,6 +139,27 @@ def batch_norm_backward(
 def batch_norm_sums(
     isa: str, x: numpy.ndarray, dy: numpy.ndarray, mean: numpy.ndarray, inverse: numpy.ndarray
 ) -> tuple[numpy.ndarray, numpy.ndarray]: ...
+def bf16_backward_weights(
+    isa: str,
+    x: numpy.ndarray,
+    dy: numpy.ndarray,
+    begin: typing.SupportsInt | typing.SupportsIndex,
+    end: typing.SupportsInt | typing.SupportsIndex,
+    n: typing.SupportsInt | typing.SupportsIndex,
+) -> numpy.ndarray: ...
+def bf16_forward(
+    isa: str,
+    x: numpy.ndarray,
+    w: numpy.ndarray,
+    b: numpy.ndarray | None,
+    k: typing.SupportsInt | typing.SupportsIndex,
+    n: typing.SupportsInt | typing.SupportsIndex,
+    relu: bool = False,
+) -> numpy.ndarray: ...
+def bf16_pair_columns(isa: str, x: numpy.ndarray) -> numpy.ndarray: ...
+def bf16_pair_rows(isa: str, x: numpy.ndarray) -> numpy.ndarray: ...
+def bf16_pair_transposed(isa: str, x: numpy.ndarray) -> numpy.ndarray: ...
+def bf16_round(isa: str, x: numpy.ndarray) -> numpy.ndarray: ...
 def channel_dropout(
     isa: str,
     x: numpy.ndarray,
