@@ -44,6 +44,16 @@ inline void ask_for(const T* a, const Index* from, const Run& run, int rows) {
   }
 }
 
+// sum < 0 is false for NaN, which so stays NaN.
+template <class T, int kRows, int kVectors>
+inline void rectify(Vector<T> (&sum)[kRows][kVectors]) {
+#pragma GCC unroll 16
+  for (auto& row : sum) {
+#pragma GCC unroll 16
+    for (auto& value : row) value = value < T(0) ? Vector<T>{} : value;
+  }
+}
+
 // Runs `count` tiles of kRows x (kVectors vectors), one after the other.
 // kPartial: one vector, of which only `last` lanes exist in memory.
 template <class T, int kRows, int kVectors, bool kPartial, bool kLanewise>
@@ -87,22 +97,13 @@ void run_gathered(const Gather<T>& t, Index count) {
       }
       b += ldb;
     };
-    if (single) {
-      for (const Run* run = t.runs; run != end; ++run) take(run->first);
-    } else {
-      for (const Run* run = t.runs; run != end; ++run) {
-        Index at = run->first;
-        b = whole_b + run->b;
-        for (Index left = run->count; left > 0; --left, at += step) take(at);
-      }
+    for (const Run* run = t.runs; single && run != end; ++run) take(run->first);
+    for (const Run* run = t.runs; !single && run != end; ++run) {
+      Index at = run->first;
+      b = whole_b + run->b;
+      for (Index left = run->count; left > 0; --left, at += step) take(at);
     }
-    if (relu) {  // sum < 0 is false for NaN, which so stays NaN
-#pragma GCC unroll 16
-      for (auto& row : sum) {
-#pragma GCC unroll 16
-        for (auto& value : row) value = value < T(0) ? Vector<T>{} : value;
-      }
-    }
+    if (relu) rectify<T>(sum);
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 16
