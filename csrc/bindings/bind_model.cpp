@@ -189,9 +189,10 @@ py::dict evaluate(Engine<T>& engine, const Arrays& inputs, const Arrays& targets
   return to_dict(report, engine);
 }
 
+// The outputs; none of them if asked to look for inputs that are not finite, and there is one.
 template <class T>
-std::vector<py::array_t<T>> predict(Engine<T>& engine, const Arrays& inputs, int64_t /*batch_size*/,
-                                    int threads) {
+std::vector<py::array_t<T>> outputs_of(Engine<T>& engine, const Arrays& inputs, int threads,
+                                       bool finite) {
   const Examples<T> examples = to_inputs(engine, inputs);
   std::vector<py::array_t<T>> outputs;
   std::vector<T*> pointers;
@@ -201,12 +202,20 @@ std::vector<py::array_t<T>> predict(Engine<T>& engine, const Arrays& inputs, int
     pointers.push_back(outputs.back().mutable_data());
   }
   SignalPoll ask;
+  bool done = false;
   {
     const py::gil_scoped_release released;
-    engine.predict(examples, threads, pointers, [&] { return ask(); });
+    done = engine.predict(examples, threads, pointers, finite, [&] { return ask(); });
   }
   ask.raise();
+  if (!done) outputs.clear();
   return outputs;
+}
+
+template <class T>
+std::vector<py::array_t<T>> predict(Engine<T>& engine, const Arrays& inputs, int64_t /*batch_size*/,
+                                    int threads) {
+  return outputs_of(engine, inputs, threads, false);
 }
 
 // The way of one small request: x as it is, if it can be used so; None sends it the long way, where
@@ -223,15 +232,8 @@ py::object predict_ready(Engine<T>& engine, const py::object& x) {
   }
   const auto array = py::reinterpret_borrow<py::array>(x);
   if (!is_ready<T>(array, with_rows(kAny, value.shape)) || array.size() == 0) return py::none();
-  const auto* values = static_cast<const T*>(array.data());
-  const int64_t count = array.size();
-  double squares = 0;  // finite only if every value is
-  {
-    const py::gil_scoped_release released;
-    squares = kernels<T>().sum_squares(count, values);
-  }
-  if (!std::isfinite(squares)) return py::none();
-  return predict(engine, {array}, 0, 0)[0];
+  const std::vector<py::array_t<T>> outputs = outputs_of(engine, {array}, 0, true);
+  return outputs.empty() ? py::none() : py::object(outputs[0]);
 }
 
 template <class T>

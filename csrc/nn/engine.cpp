@@ -178,11 +178,11 @@ Report Engine<T>::evaluate(const Examples<T>& examples, int threads, const Ask& 
 
 template <class T>
 bool Engine<T>::predict(const Examples<T>& examples, int threads, const std::vector<T*>& outputs,
-                        const Ask& ask) {
+                        bool finite, const Ask& ask) {
   check_ids(examples);
   const std::shared_lock<std::shared_mutex> lock(mutex());
   fold();
-  return fastnn::predict(network_, workspaces_, examples, threads, outputs, ask);
+  return fastnn::predict(network_, workspaces_, examples, threads, outputs, finite, ask);
 }
 
 // l1 |w| + l2 w^2 summed; its gradient is added.

@@ -38,10 +38,11 @@ class Engine {
 
   // Checks ids and labels, then trains; see Run and Report. Loss and metrics are weighted means.
   Report train(const Examples<T>& examples, const Run& run);
-  // The same checks; interrupted, or false, when ask wanted to stop.
+  // The same checks; interrupted, or false, when ask wanted to stop, or when predict was asked to
+  // look for inputs that are not finite and found one.
   Report evaluate(const Examples<T>& examples, int threads, const Ask& ask);
   bool predict(const Examples<T>& examples, int threads, const std::vector<T*>& outputs,
-               const Ask& ask);
+               bool finite, const Ask& ask);
   // Loss with all penalties over the examples as one batch; gradients by parameter in `gradients`.
   double gradients(const Examples<T>& examples, std::map<std::string, std::vector<T>>& gradients);
 

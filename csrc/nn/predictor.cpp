@@ -48,7 +48,21 @@ void set_inputs(const Network<T>& network, const Examples<T>& examples, int64_t 
   }
 }
 
-// Calls body(workspace, first, count) for every chunk of n rows, inputs set; false when stopped.
+// Whether rows first .. first + count of the inputs are numbers that are finite.
+template <class T>
+bool inputs_finite(const Network<T>& network, const Examples<T>& examples, int64_t first,
+                   int64_t count) {
+  for (size_t i = 0; i < network.inputs.size(); ++i) {
+    const Value& value = network.values[static_cast<size_t>(network.inputs[i])];
+    if (value.ids || examples.bytes[i]) continue;
+    const T* rows = static_cast<const T*>(examples.inputs[i]) + first * value.width();
+    if (!std::isfinite(kernels<T>().sum_squares(count * value.width(), rows))) return false;
+  }
+  return true;
+}
+
+// Calls body(workspace, first, count) for every chunk of n rows, inputs set; false when stopped, by
+// the caller or by a body that returns false.
 template <class T, class Body>
 bool for_chunks(const Network<T>& network, Workspaces<T>& workspaces, const Examples<T>& examples,
                 int threads, const Ask& ask, Body body) {
@@ -62,7 +76,7 @@ bool for_chunks(const Network<T>& network, Workspaces<T>& workspaces, const Exam
       if (stop.load(std::memory_order_relaxed)) break;
       const int64_t count = std::min(chunk, n - first);
       set_inputs(network, examples, first, count, workspace->arena);
-      body(*workspace, first, count);
+      if (!body(*workspace, first, count)) stop.store(true);
       if (team.member == 0 && poll.stop()) stop.store(true);
     }
     workspaces.give_back(std::move(workspace));
@@ -139,10 +153,11 @@ Workspaces<T>::~Workspaces() {
 
 template <class T>
 bool predict(const Network<T>& network, Workspaces<T>& workspaces, const Examples<T>& examples,
-             int threads, const std::vector<T*>& outputs, const Ask& ask) {
+             int threads, const std::vector<T*>& outputs, bool finite, const Ask& ask) {
   const std::vector<bool> idle = network.folded();
   return for_chunks(network, workspaces, examples, threads, ask,
                     [&](Workspace<T>& workspace, int64_t first, int64_t count) {
+                      if (finite && !inputs_finite(network, examples, first, count)) return false;
                       const Memory<T>& memory = workspace.arena.memory;
                       network.forward(memory, prediction_pass(workspace), 0, count, idle);
                       for (size_t i = 0; i < outputs.size(); ++i) {
@@ -150,6 +165,7 @@ bool predict(const Network<T>& network, Workspaces<T>& workspaces, const Example
                         const int64_t width = network.values[node].width();
                         std::copy_n(memory.values[node], count * width, outputs[i] + first * width);
                       }
+                      return true;
                     });
 }
 
@@ -176,6 +192,7 @@ Report evaluate(const Network<T>& network, Workspaces<T>& workspaces,
                   [&](Workspace<T>& workspace, int64_t first, int64_t count) {
                     double* sum = sums.data() + static_cast<size_t>(first / chunk_size) * width;
                     sum_chunk(network, heads, idle, examples, workspace, first, count, sum);
+                    return true;
                   });
   for (size_t chunk = 0; chunk < chunks; ++chunk) {
     const double* sum = sums.data() + chunk * width;
@@ -195,7 +212,7 @@ Report evaluate(const Network<T>& network, Workspaces<T>& workspaces,
 #define FASTNN_INSTANTIATE(T)                                                              \
   template class Workspaces<T>;                                                            \
   template bool predict(const Network<T>&, Workspaces<T>&, const Examples<T>&, int,        \
-                        const std::vector<T*>&, const Ask&);                               \
+                        const std::vector<T*>&, bool, const Ask&);                         \
   template Report evaluate(const Network<T>&, Workspaces<T>&, const std::vector<Head<T>>&, \
                            const Examples<T>&, int, const Ask&);
 FASTNN_INSTANTIATE(float)

@@ -29,10 +29,10 @@ class Workspaces {
 };
 
 // outputs[i][n, width of output i]; threads at most that many, 0 = default_threads(). False when
-// stopped before the end.
+// stopped before the end: by the caller, or at an input that is not finite, if asked to look.
 template <class T>
 bool predict(const Network<T>& network, Workspaces<T>& workspaces, const Examples<T>& examples,
-             int threads, const std::vector<T*>& outputs, const Ask& ask);
+             int threads, const std::vector<T*>& outputs, bool finite, const Ask& ask);
 
 // Sums of losses and metrics over all examples, noise off; interrupted when stopped.
 template <class T>
