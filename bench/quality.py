@@ -237,11 +237,13 @@ def main() -> int:
     if unknown := set(args.name) - set(QUALITIES):
         parser.error(f"name: expected some of {', '.join(QUALITIES)}, got {', '.join(unknown)}")
     warnings.filterwarnings("ignore", message="max_iter")
-    rows = [found for name in args.name or QUALITIES for found in QUALITIES[name](args.data)]
-    for found in rows:
-        mark = "reached" if found["reached"] else "MISSED"
-        figure = f"{found['value']:<12.5g} {found['target']:<10} {mark}"
-        print(f"{found['name']:<32} {figure}  {found['seconds']:.2f} s")
+    rows = []
+    for name in args.name or QUALITIES:
+        for found in QUALITIES[name](args.data):
+            mark = "reached" if found["reached"] else "MISSED"
+            figure = f"{found['value']:<12.5g} {found['target']:<10} {mark}"
+            print(f"{found['name']:<32} {figure}  {found['seconds']:.2f} s", flush=True)
+            rows.append(found)
     if not args.name:
         args.out.mkdir(parents=True, exist_ok=True)
         result = {**describe(), "rows": rows}
