@@ -7,10 +7,8 @@ those below that join several features.
 """
 
 import math
-import sys
 
 import numpy as np
-import pytest
 from fastnn.graph import Spec
 
 from tests.graphs import ELEMENTWISE, VOCABULARY, Graph, Layer
@@ -28,7 +26,6 @@ __all__ = [
     "data",
     "prepare",
     "single",
-    "skip_unknown",
     "train",
 ]
 
@@ -320,17 +317,8 @@ def _reference_shapes(case):
     return Engine(case.nodes, case.outputs).shapes()
 
 
-def skip_unknown(engine_class, nodes):
-    """Skip a test of kinds that an engine does not have yet; tests/house asks for all of them."""
-    kinds = getattr(sys.modules[engine_class.__module__], "layer_kinds", None)
-    missing = {node.kind for node in nodes} - set(kinds()) if kinds else set()
-    if missing:
-        pytest.skip(f"the core has no {', '.join(sorted(missing))}")
-
-
 def compiled(engine_class, case, dtype="float64", seed=3):
     """Return an engine of a case, its parameters made from a seed, ready to train."""
-    skip_unknown(engine_class, case.nodes)
     return prepare(engine_class(case.nodes, case.outputs, dtype), case, dtype, seed)
 
 

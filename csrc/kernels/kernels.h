@@ -103,7 +103,7 @@ struct Kernels {
   // dw[p - begin, n] = x[m, begin:end]^T @ dy[m, n] for begin <= p < end, contiguous.
   void (*dense_backward_weights)(Index m, Index begin, Index end, Index n, const T* x, Index ldx,
                                  const T* dy, Index lddy, T* dw);
-  // sums[n] = sum over rows of x[m, n], in the order of the rows.
+  // sums[n] = sum over rows of x[m, n], in an order that the shape fixes (columns.h).
   void (*column_sums)(Index m, Index n, const T* x, Index ldx, T* sums);
 
   // --- bfloat16 factors (floats only: null in the table of doubles) ------------------------------
@@ -138,7 +138,7 @@ struct Kernels {
   // Elements of scratch, 64-byte aligned, for any of the three.
   Index (*conv_scratch)(const Conv& conv);
 
-  // Winograd F(4x4, 3x3), for windows of 3 x 3 with stride and dilation 1 and one group. The
+  // Winograd F(4x4, 3x3), floats only: 3 x 3, stride and dilation 1, one group. The
   // weights come transformed: u for forward and ut for backward_inputs, winograd_weights elements
   // each. Channels begin .. end of both are made of w by winograd_transform (ut may be null), and
   // are backward_weights' dw[3, 3, end - begin, filters], contiguous.

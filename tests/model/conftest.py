@@ -69,17 +69,6 @@ def same(a, b):
 
 
 @pytest.fixture
-def image_backend(backend):
-    """An engine that knows layers on images."""
-    if backend == "core":
-        from fastnn import _core
-
-        if not {"conv2d", "max_pooling2d", "batch_normalization"} <= {*_core.layer_kinds()}:
-            pytest.skip("the core has no layers on images yet")
-    return backend
-
-
-@pytest.fixture
 def pictures(random):
     """Images (30, 9, 8, 2) of uint8, and labels of 3 classes."""
     images = random.integers(0, 256, (30, 9, 8, 2), dtype=np.uint8)
@@ -87,7 +76,7 @@ def pictures(random):
 
 
 @pytest.fixture
-def conv_net(image_backend):
+def conv_net(backend):
     """Return a maker of small compiled networks on images that know no shape yet."""
 
     def make(**settings):
@@ -103,7 +92,7 @@ def conv_net(image_backend):
             layers.GlobalAveragePooling2D(),
             layers.Dense(3, "softmax"),
         ]
-        model = Sequential(stack, **{"backend": image_backend, "seed": 3, **settings})
+        model = Sequential(stack, **{"backend": backend, "seed": 3, **settings})
         return model.compile("adam", "categorical_crossentropy", metrics="accuracy")
 
     return make

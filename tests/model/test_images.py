@@ -106,9 +106,9 @@ def test_images_of_one_channel_need_no_axis_for_it(conv_net, pictures):
         (layers.Flatten(), (5, 5), (5, 5)),
     ],
 )
-def test_a_chain_finds_the_shape_of_its_rows(image_backend, first, row, shape):
+def test_a_chain_finds_the_shape_of_its_rows(backend, first, row, shape):
     stack = [layers.Rescaling(0.1), first, layers.Flatten(), layers.Dense(1)]
-    model = Sequential(stack, backend=image_backend).compile("sgd", "mse")
+    model = Sequential(stack, backend=backend).compile("sgd", "mse")
     model.fit(np.ones((4, *row), np.float32), np.ones(4))
     assert model.network.input_specs[0].shape == shape
 
