@@ -102,7 +102,7 @@ CALLS = {
     "move_images_backward": (IMAGES, IMAGES, (1, 1), "both", True, (1, 2, 3)),
     "channel_dropout": (IMAGES[0], 0.5, 1, 2, 3),
 }
-NO_ARRAYS = {"epoch_order", "random_uniform", "random_normal"}
+NO_ARRAYS = {"epoch_order", "multiply_adds", "random_uniform", "random_normal"}
 
 
 def private_copies(arguments):
