@@ -109,14 +109,16 @@ def readme(folder: Path) -> str:
         f"| job, 2 threads | fastnn | {' | '.join(PEERS)} |",
         "| --- " * (2 + len(PEERS)) + "|",
     ]
+    versions: dict[str, str] = {}
     for path in (folder / f"{name}.json" for name in TITLES):
         if not path.exists():
             continue
         result = json.loads(path.read_text())
         rows = result["rows"]
+        versions |= result["versions"]
         twins = dict.fromkeys((r["case"], r["side"]) for r in rows if r["side"][:6] == "fastnn")
         lines += [compared(rows, case, twin) for case, twin in twins]
-    machine, versions = result["machine"], result["versions"]
+    machine = result["machine"]
     packages = ", ".join(f"{name} {version}" for name, version in versions.items())
     start = json.loads((folder / "w11.json").read_text())["rows"]
     times = {row["side"]: 1 / row["per_second"] for row in start if "per_second" in row}
