@@ -90,10 +90,18 @@ bool transposes_rows(Index m, Index k, Index n) {
   return k >= kLanes<T> && rows * (n + k) + (rows - m) * n * k / 6 < n * k;
 }
 
+// Distance of rows of `count` elements in scratch: whole vectors, and one more where rows would
+// crowd few sets of the nearest cache.
+template <class T>
+Index spaced(Index count) {
+  const Index vectors = whole<T>(count, kLanes<T>);
+  return vectors * sizeof(T) % 512 == 0 ? vectors + kLanes<T> : vectors;
+}
+
 // Enough for every smaller m too, whichever way it takes.
 template <class T>
 Index dense_scratch(Index m, Index k, Index n) {
-  return n * whole<T>(m > k ? m : k, kLanes<T>);
+  return n * (whole<T>(m > k ? m : k, kLanes<T>) + kLanes<T>);
 }
 
 // dx = dy @ w^T, with w^T in scratch.
@@ -102,8 +110,8 @@ void inputs_by_weights(Index m, Index k, Index n, Tiles<T> tiles, T* scratch) {
   if (n == 1) {  // w is its own transpose
     tiles.ldb = k;
   } else {
-    tiles.ldb = whole<T>(k, kLanes<T>);
-    transpose(k, n, tiles.ldb, tiles.b, n, scratch, tiles.ldb);
+    tiles.ldb = spaced<T>(k);
+    transpose(k, n, k, tiles.b, n, scratch, tiles.ldb);
     tiles.b = scratch;
   }
   multiply(Product<T>{m, k, tiles}, [](Index, Index) {});
@@ -117,9 +125,9 @@ void inputs_by_rows(Index m, Index k, Index n, Tiles<T> tiles, T* scratch) {
   const T *dy = tiles.a, *w = tiles.b;
   T* dx = tiles.c;
   const Index lddx = tiles.ldc, padded = whole<T>(m, kLanes<T>);
-  transpose(m, n, padded, dy, tiles.a_row, scratch, padded);
+  tiles.ldb = spaced<T>(m);
+  transpose(m, n, padded, dy, tiles.a_row, scratch, tiles.ldb);
   tiles.a_row = n;
-  tiles.ldb = padded;
   tiles.c = block, tiles.ldc = width;
   for (Index p = 0; p < k; p += height) {
     const Index rows = least(height, k - p);
