@@ -59,13 +59,7 @@ void bf16_pair_transposed(Index m, Index n, const float* x, Index ldx, Bf16Pair*
       const Index width = least(kLane, pairs - j);
 #pragma GCC unroll 16
       for (Index c = 0; c < kLane; ++c) {
-        if (c >= width) continue;
-        Bf16Pair* target = to + (j + c) * ldto + i;
-        if (height == kLane) {
-          store(target, square[c]);
-        } else {
-          for (Index r = 0; r < height; ++r) target[r] = square[c][r];
-        }
+        if (c < width) store_first(to + (j + c) * ldto + i, square[c], height);
       }
     }
   }

@@ -52,6 +52,32 @@ inline Pairs pair_neighbours(Floats a, Floats b) {
 #endif
 }
 
+// --- halves of pairs -----------------------------------------------------------------------------
+
+// Numbers of a row, one next to the other: neighbours are pairs.
+struct Bf16 {
+  uint16_t bits;
+};
+// The two places of a pair; the first one empties the second.
+struct FirstOfPair {
+  Bf16Pair pair;
+};
+struct SecondOfPair {
+  Bf16Pair pair;
+};
+
+inline void put(Bf16* p, Floats v) {
+#if defined(__AVX512BF16__)
+  const auto halves = _mm512_cvtneps_pbh(reinterpret_cast<__m512>(v));
+#else
+  typedef uint16_t Halves __attribute__((vector_size(kVectorBytes / 2)));
+  const auto halves = __builtin_convertvector(rounded_halves(v), Halves);
+#endif
+  std::memcpy(p, &halves, sizeof halves);
+}
+inline void put(FirstOfPair* p, Floats v) { store(&p->pair, pair(v, Floats{})); }
+inline void put(SecondOfPair* p, Floats v) { store(&p->pair, load(&p->pair) | pair(Floats{}, v)); }
+
 // --- products ------------------------------------------------------------------------------------
 
 // sum + second * second, + first * first: products of bfloat16 are exact, both sums are rounded.
@@ -76,7 +102,8 @@ struct PairTiles {
   const Bf16Pair* b;
   Index ldb;
   Index last;          // columns of the last vector that exist
-  const float* start;  // a bias; null: zeros
+  const float* start;  // where sums begin, rows start_row apart (0: a bias); null: zeros
+  Index start_row;
   float* c;
   Index ldc;
   bool relu;
@@ -89,17 +116,23 @@ void run_pair_tiles(const PairTiles& t, Index count) {
   constexpr int groups = (kRows + 2) / 3;  // an address can add 0, 1 or 2 rows to a pointer
   const Index a_row = t.a_row, a_step = t.a_step, ldb = t.ldb, ldc = t.ldc, last = t.last;
   const Bf16Pair* a = t.a;
+  const float* start = t.start;
   float* c = t.c;
   for (; count > 0; --count) {
     Floats sum[kRows][kVectors] = {};
     if (t.start != nullptr) {
 #pragma GCC unroll 16
       for (int v = 0; v < kVectors; ++v) {
-        const float* p = t.start + v * lanes;
-        const Floats first = v == kVectors - 1 ? load_first(p, last) : load(p);
+        const auto read = [=](const float* p) {
+          return v == kVectors - 1 && last < lanes ? load_first(p, last) : load(p);
+        };
+        const Floats first = read(start + v * lanes);
 #pragma GCC unroll 16
-        for (int r = 0; r < kRows; ++r) sum[r][v] = first;
+        for (int r = 0; r < kRows; ++r) {
+          sum[r][v] = t.start_row == 0 ? first : read(start + r * t.start_row + v * lanes);
+        }
       }
+      start += kRows * t.start_row;
     }
     const Bf16Pair* group[groups];
 #pragma GCC unroll 6
@@ -169,6 +202,7 @@ void run_pair_column(PairTiles t, Index rows) {
   if (higher > 0) {
     run_pair_height<kVectors>(height + 1, t, higher, heights);
     t.a += higher * (height + 1) * t.a_row;
+    if (t.start != nullptr) t.start += higher * (height + 1) * t.start_row;
     t.c += higher * (height + 1) * t.ldc;
   }
   run_pair_height<kVectors>(height, t, count - higher, heights);

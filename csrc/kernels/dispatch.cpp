@@ -20,7 +20,8 @@ void fill_tables(Kernels<float>& single, Kernels<double>& twice);
 }
 namespace avx512bf16 {
 void add_bf16(Kernels<float>& table);
-}
+void add_winograd_bf16(Kernels<float>& table);
+}  // namespace avx512bf16
 #endif
 
 namespace {
@@ -49,6 +50,7 @@ std::vector<Tables> usable_tables() {
   if (v4 && __builtin_cpu_supports("avx512bf16")) {
     add(all, "avx512bf16", avx512::fill_tables);
     avx512bf16::add_bf16(all.back().single);
+    avx512bf16::add_winograd_bf16(all.back().single);
   }
   if (v4) add(all, "avx512", avx512::fill_tables);
   if (v3) add(all, "avx2", avx2::fill_tables);

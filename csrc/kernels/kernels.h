@@ -90,6 +90,28 @@ struct Moves {
   bool nearest;               // what a shift uncovers: the nearest pixel, or zeros
 };
 
+// Convolution by Winograd F(4x4, 3x3), for windows of 3 x 3 with stride and dilation 1 and one
+// group. The weights come transformed: u for forward and ut for backward_inputs, weights()
+// elements each, all zeros at first. Channels begin .. end of both are made of w by transform (ut
+// may be null), and are backward_weights' dw[3, 3, end - begin, filters], contiguous. In bfloat16
+// the transformed factors are rounded, two to an element, and begin is even.
+template <class T>
+struct Winograd {
+  Index (*weights)(const Conv& conv);
+  void (*transform)(const Conv& conv, Index begin, Index end, const T* w, T* u, T* ut);
+  void (*forward)(const Conv& conv, Index images, const T* x, const T* u, const T* b, T* y,
+                  Activation activation, T* scratch);
+  void (*backward_inputs)(const Conv& conv, Index images, const T* dy, const T* ut, T* dx,
+                          T* scratch);
+  void (*backward_weights)(const Conv& conv, Index images, Index begin, Index end, const T* x,
+                           const T* dy, T* dw, T* scratch);
+  // Elements of scratch, 64-byte aligned, for forward and backward_inputs, and for
+  // backward_weights of `block` channels.
+  Index (*scratch)(const Conv& conv, Index block);
+  // Channels that one call of backward_weights should take.
+  Index (*block)(const Conv& conv);
+};
+
 template <class T>
 struct Kernels {
   // --- dense ---------------------------------------------------------------------------------
@@ -138,23 +160,7 @@ struct Kernels {
   // Elements of scratch, 64-byte aligned, for any of the three.
   Index (*conv_scratch)(const Conv& conv);
 
-  // Winograd F(4x4, 3x3), floats only: 3 x 3, stride and dilation 1, one group. The
-  // weights come transformed: u for forward and ut for backward_inputs, winograd_weights elements
-  // each. Channels begin .. end of both are made of w by winograd_transform (ut may be null), and
-  // are backward_weights' dw[3, 3, end - begin, filters], contiguous.
-  Index (*winograd_weights)(const Conv& conv);
-  void (*winograd_transform)(const Conv& conv, Index begin, Index end, const T* w, T* u, T* ut);
-  void (*winograd_forward)(const Conv& conv, Index images, const T* x, const T* u, const T* b, T* y,
-                           Activation activation, T* scratch);
-  void (*winograd_backward_inputs)(const Conv& conv, Index images, const T* dy, const T* ut, T* dx,
-                                   T* scratch);
-  void (*winograd_backward_weights)(const Conv& conv, Index images, Index begin, Index end,
-                                    const T* x, const T* dy, T* dw, T* scratch);
-  // Elements of scratch, 64-byte aligned, for forward and backward_inputs, and for
-  // backward_weights of `block` channels.
-  Index (*winograd_scratch)(const Conv& conv, Index block);
-  // Channels that one call of backward_weights should take.
-  Index (*winograd_block)(const Conv& conv);
+  Winograd<T> winograd, winograd_bf16;  // null in the table of doubles
 
   // --- pooling (each channel by itself; the border counts for nothing) --------------------------
   // chosen[images, oh, ow, channels]: pixel (row * w + column) of the first maximum; may be null.

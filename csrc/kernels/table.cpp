@@ -24,6 +24,7 @@ static void fill(Kernels<T>& table) {
 void fill_tables(Kernels<float>& single, Kernels<double>& twice) {
   fill(single);
   add_bf16(single);
+  add_winograd_bf16(single);
   fill(twice);
 }
 

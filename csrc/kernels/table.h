@@ -39,6 +39,7 @@ template <class T>
 void add_limits(Kernels<T>& table);
 
 void add_bf16(Kernels<float>& table);
+void add_winograd_bf16(Kernels<float>& table);
 
 // Fills both tables of this instruction set.
 void fill_tables(Kernels<float>& single, Kernels<double>& twice);

@@ -100,7 +100,9 @@ template <class T>
 inline void store_first(T* p, Vector<T> v, Index count) {
 #if defined(__AVX512F__)
   const unsigned mask = (1U << count) - 1;
-  if constexpr (sizeof(T) == 4) _mm512_mask_storeu_ps(p, static_cast<__mmask16>(mask), v);
+  if constexpr (sizeof(T) == 4) {
+    _mm512_mask_storeu_ps(p, static_cast<__mmask16>(mask), reinterpret_cast<__m512>(v));
+  }
   if constexpr (sizeof(T) == 8) _mm512_mask_storeu_pd(p, static_cast<__mmask8>(mask), v);
 #else  // also for AVX2, whose masked store takes some forty steps on AMD
   for (Index i = 0; i < count; ++i) p[i] = v[i];

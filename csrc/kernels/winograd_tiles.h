@@ -5,11 +5,13 @@
 
 namespace fastnn::FASTNN_ISA {
 
-// The matrices at 36 positions, `plane` numbers apart; their rows are tiles, ld apart.
-struct Planes {
-  float* data;
+// The matrices at 36 positions, `plane` elements apart; their rows are tiles, ld apart.
+template <class E>
+struct PlanesOf {
+  E* data;
   Index plane, ld;
 };
+using Planes = PlanesOf<float>;
 
 // Tiles of 4 x 4 outputs, row by row.
 struct Grid {
@@ -41,7 +43,7 @@ struct Images {
   Index height, width, channels;
 };
 
-Images images_of(const float* data, Index height, Index width, Index channels) {
+inline Images images_of(const float* data, Index height, Index width, Index channels) {
   return {const_cast<float*>(data), height, width, channels};
 }
 
@@ -82,18 +84,19 @@ FASTNN_INLINE void each_pixel(const Square& square, Body body) {
 
 // --- from pixels to planes -----------------------------------------------------------------------
 
-template <class Line>
-[[gnu::noinline]] void spread_lanes(const float* in, Index row, Index step, float* out,
-                                    Index plane) {
+FASTNN_INLINE void put(float* p, Lanes v) { store(p, v); }
+
+template <class Line, class E>
+[[gnu::noinline]] void spread_lanes(const float* in, Index row, Index step, E* out, Index plane) {
   // Along rows first: pixels of a column often lie a power of two apart, and so in one bank.
   transform<Line>([=](int j, int i) { return load(in + i * row + j * step); },
-                  [=](int j, int i, Lanes v) { store(out + (i * kTileIn + j) * plane, v); });
+                  [=](int j, int i, Lanes v) { put(out + (i * kTileIn + j) * plane, v); });
 }
 
 // Row `tile` of the planes = the transform of channels begin .. end of a square.
-template <class Line>
-void spread(const Square& square, Index begin, Index end, const Planes& to, Index tile) {
-  float* out = to.data + tile * to.ld;
+template <class Line, class E>
+void spread(const Square& square, Index begin, Index end, const PlanesOf<E>& to, Index tile) {
+  E* out = to.data + tile * to.ld;
   Index c = begin;
   if (square.whole()) {
     for (; c + kWidth <= end; c += kWidth, out += kWidth) {
@@ -121,8 +124,8 @@ struct Finish {
   bool relu;
 };
 
-[[gnu::noinline]] void output_lanes(const float* in, Index plane, Lanes bias, bool relu, float* out,
-                                    Index row, Index step) {
+[[gnu::noinline]] inline void output_lanes(const float* in, Index plane, Lanes bias, bool relu,
+                                           float* out, Index row, Index step) {
   transform<OutputLine>([=](int i, int j) { return load(in + (i * kTileIn + j) * plane); },
                         [=](int i, int j, Lanes v) {
                           v += bias;
@@ -132,7 +135,7 @@ struct Finish {
 }
 
 // The square = the transform of row `tile` of the planes, finished.
-void gather(const Planes& from, Index tile, const Finish& finish, const Square& square) {
+inline void gather(const Planes& from, Index tile, const Finish& finish, const Square& square) {
   const float* in = from.data + tile * from.ld;
   const Index channels = square.step;
   for (Index c = 0; c < channels; c += kWidth, in += kWidth) {
@@ -168,8 +171,8 @@ template <bool kAdded>
                                });
 }
 
-void gather_gradient(const Planes& from, Index tile, bool first_row, bool first_column,
-                     const Square& square) {
+inline void gather_gradient(const Planes& from, Index tile, bool first_row, bool first_column,
+                            const Square& square) {
   const float* in = from.data + tile * from.ld;
   const Index channels = square.step;
   const bool inner = square.whole() && !first_row && !first_column;

@@ -8,8 +8,9 @@
 namespace fastnn {
 namespace {
 
-constexpr int64_t kLeastWinograd = 16;    // channels and filters from which it wins
-constexpr int64_t kTileElements = 16384;  // of a direct kernel's gradient
+constexpr int64_t kLeastWinograd = 16;         // channels and filters from which it wins
+constexpr int64_t kTileElements = 16384;       // of a direct kernel's gradient
+constexpr int64_t kRoundedElements = 1 << 16;  // of images that are rounded for it at once
 
 template <class T>
 class Convolution : public Layer<T> {
@@ -34,7 +35,8 @@ class Convolution : public Layer<T> {
     check(activation_ != Activation::kGelu, node.name,
           ": expected gelu as a layer of its own, got it fused");
     add_parameters(node, axes);
-    choose(node.config.word("convolution", "auto"));
+    choose(node.config.word("convolution", "auto"),
+           node.config.word("precision", "float32") == "bf16");
   }
 
   void forward(const Rows<T>& rows) const override {
@@ -43,7 +45,7 @@ class Convolution : public Layer<T> {
     if (rows.pass.folded && folded_.used) {
       run(rows, folded_.kernel.data(), folded_.bias.data(), folded_.u.data(), folded_.activation);
     } else {
-      run(rows, p[0]->value.data(), bias, u_.data(), activation_);
+      run(rows, factors(), bias, u_.data(), activation_);
     }
   }
 
@@ -59,13 +61,13 @@ class Convolution : public Layer<T> {
       kernels.column_sums(pixels_, conv_.filters, dz + row * image, conv_.filters,
                           rows.extra() + row * conv_.filters);
     }
+    if (rounds_) kernels.bf16_round(rows.count * image, dz, dz);  // its float sums are taken
     T* dx = rows.input_gradient(0);
     if (dx == nullptr) return;
     if (winograd_) {
-      kernels.winograd_backward_inputs(conv_, rows.count, dz, ut_.data(), dx, rows.pass.scratch);
+      winograd().backward_inputs(conv_, rows.count, dz, ut_.data(), dx, rows.pass.scratch);
     } else {
-      kernels.conv_backward_inputs(conv_, rows.count, dz, this->parameters[0]->value.data(), dx,
-                                   rows.pass.scratch);
+      kernels.conv_backward_inputs(conv_, rows.count, dz, factors(), dx, rows.pass.scratch);
     }
   }
 
@@ -80,9 +82,8 @@ class Convolution : public Layer<T> {
                          cost * static_cast<double>(end - begin), 9, c * n});
       }
     } else {
-      const int64_t pieces = std::max<int64_t>(1, rows_ * n / kTileElements);
-      for (int64_t piece = 0; piece < pieces; ++piece) {
-        const int64_t begin = rows_ * piece / pieces, end = rows_ * (piece + 1) / pieces;
+      for (int64_t piece = 0; piece < pieces(); ++piece) {
+        const int64_t begin = rows_ * piece / pieces(), end = rows_ * (piece + 1) / pieces();
         tiles.push_back({this->position, 0, begin * n, end * n,
                          static_cast<double>((end - begin) * n * pixels_)});
       }
@@ -98,8 +99,10 @@ class Convolution : public Layer<T> {
     if (tile.parameter == 1) {
       kernels.column_sums(rows.count, n, rows.extra(), n, g);
     } else if (winograd_) {
-      kernels.winograd_backward_weights(conv_, rows.count, begin, end, rows.input(0),
-                                        rows.output_gradient(), g, rows.pass.scratch);
+      winograd().backward_weights(conv_, rows.count, begin, end, rows.input(0),
+                                  rows.output_gradient(), g, rows.pass.scratch);
+    } else if (rounds_) {
+      rounded_gradient(tile, rows, g);
     } else {
       kernels.conv_backward_weights(conv_, rows.count, begin, end, rows.input(0),
                                     rows.output_gradient(), g, rows.pass.scratch);
@@ -107,11 +110,18 @@ class Convolution : public Layer<T> {
   }
 
   void refresh(const Tile* piece) const override {
-    if (!winograd_ || (piece != nullptr && piece->parameter != 0)) return;
+    if (piece != nullptr && piece->parameter != 0) return;
+    const Parameter<T>& kernel = *this->parameters[0];
+    if (rounds_) {
+      const int64_t from = piece == nullptr ? 0 : piece->begin;
+      const int64_t size = piece == nullptr ? kernel.size() : piece->size();
+      fastnn::kernels<T>().bf16_round(size, kernel.value.data() + from, rounded_.data() + from);
+    }
+    if (!winograd_) return;
     const int64_t begin = piece == nullptr ? 0 : piece->begin / conv_.filters;
     const int64_t end = piece == nullptr ? conv_.channels : piece->end / conv_.filters;
-    fastnn::kernels<T>().winograd_transform(conv_, begin, end, this->parameters[0]->value.data(),
-                                            u_.data(), ut_.data());
+    winograd().transform(conv_, begin, end, this->parameters[0]->value.data(), u_.data(),
+                         ut_.data());
   }
 
   // A batch normalisation and then an activation, when this layer has none itself.
@@ -146,20 +156,25 @@ class Convolution : public Layer<T> {
         folded_.bias.data()[i] = folded_.bias.data()[i] * factor.data()[i] + offset.data()[i];
       }
     }
+    if (rounds_) {
+      T* folded = folded_.kernel.data();
+      fastnn::kernels<T>().bf16_round(kernel.size(), folded, folded);
+    }
     if (!winograd_) return;
     folded_.u.reserve(u_.size());
-    fastnn::kernels<T>().winograd_transform(conv_, 0, conv_.channels, folded_.kernel.data(),
-                                            folded_.u.data(), nullptr);
+    winograd().transform(conv_, 0, conv_.channels, folded_.kernel.data(), folded_.u.data(),
+                         nullptr);
   }
 
-  int64_t scratch(int64_t /*rows*/) const override {
-    const Kernels<T>& kernels = fastnn::kernels<T>();
-    return winograd_ ? kernels.winograd_scratch(conv_, 0) : kernels.conv_scratch(conv_);
+  int64_t scratch(int64_t rows) const override {
+    if (winograd_) return winograd().scratch(conv_, 0);
+    return (rounds_ ? lines(rows * image()) : 0) + fastnn::kernels<T>().conv_scratch(conv_);
   }
 
   int64_t tile_scratch() const override {
-    const Kernels<T>& kernels = fastnn::kernels<T>();
-    return winograd_ ? kernels.winograd_scratch(conv_, block_) : kernels.conv_scratch(conv_);
+    if (winograd_) return winograd().scratch(conv_, block_);
+    const int64_t copies = lines(together() * image()) + lines(tile_rows() * conv_.filters);
+    return (rounds_ ? copies : 0) + fastnn::kernels<T>().conv_scratch(conv_);
   }
 
   double work() const override {
@@ -201,38 +216,79 @@ class Convolution : public Layer<T> {
     if (trainable) this->extra = conv_.filters;  // sums of the bias' gradient, one per row
   }
 
-  void choose(const std::string& convolution) {
+  void choose(const std::string& convolution, bool bf16) {
     const Window& w = conv_.window;
     const bool exists = sizeof(T) == 4 && w.kh == 3 && w.kw == 3 && w.sh == 1 && w.sw == 1 &&
                         w.dh == 1 && w.dw == 1 && conv_.groups == 1 && w.top < 3 && w.left < 3 &&
                         w.bottom < 3 && w.right < 3 && conv_.channels >= kLeastWinograd &&
                         conv_.filters >= kLeastWinograd;
     winograd_ = exists && convolution != "direct";
+    bf16_ = bf16;
+    rounds_ = bf16 && !winograd_;
+    if (rounds_) rounded_.reset(this->parameters[0]->size());
     if (!winograd_) return;
-    const Kernels<T>& kernels = fastnn::kernels<T>();
-    block_ = kernels.winograd_block(conv_);
-    u_.reset(kernels.winograd_weights(conv_));
-    ut_.reset(kernels.winograd_weights(conv_));
+    block_ = winograd().block(conv_);
+    u_.reset(winograd().weights(conv_));
+    ut_.reset(winograd().weights(conv_));
   }
 
   void run(const Rows<T>& rows, const T* kernel, const T* bias, const T* u,
            Activation activation) const {
     const Kernels<T>& kernels = rows.pass.kernels;
+    const T* x = rows.input(0);
+    T* scratch = rows.pass.scratch;
     if (winograd_) {
-      kernels.winograd_forward(conv_, rows.count, rows.input(0), u, bias, rows.output(), activation,
-                               rows.pass.scratch);
-    } else {
-      kernels.conv_forward(conv_, rows.count, rows.input(0), kernel, bias, rows.output(),
-                           activation, rows.pass.scratch);
+      winograd().forward(conv_, rows.count, x, u, bias, rows.output(), activation, scratch);
+      return;
+    }
+    if (rounds_) {
+      kernels.bf16_round(rows.count * image(), x, scratch);
+      x = scratch;
+      scratch += lines(rows.count * image());
+    }
+    kernels.conv_forward(conv_, rows.count, x, kernel, bias, rows.output(), activation, scratch);
+  }
+
+  // With rounded images, some at a time: the gradient was rounded in place.
+  void rounded_gradient(const Tile& tile, const Rows<T>& rows, T* g) const {
+    const Kernels<T>& kernels = rows.pass.kernels;
+    const int64_t n = conv_.filters, begin = tile.begin / n, end = tile.end / n;
+    T* x = rows.pass.scratch;
+    T* sums = x + lines(together() * image());
+    T* scratch = sums + lines(tile_rows() * n);
+    for (int64_t first = 0; first < rows.count; first += together()) {
+      const int64_t count = std::min(together(), rows.count - first);
+      kernels.bf16_round(count * image(), rows.input(0) + first * image(), x);
+      kernels.conv_backward_weights(conv_, count, begin, end, x,
+                                    rows.output_gradient() + first * pixels_ * n,
+                                    first == 0 ? g : sums, scratch);
+      if (first > 0) kernels.add(tile.size(), g, sums, g);
     }
   }
+
+  const Winograd<T>& winograd() const {
+    const Kernels<T>& kernels = fastnn::kernels<T>();
+    return bf16_ ? kernels.winograd_bf16 : kernels.winograd;
+  }
+
+  // The kernel as the direct convolution takes it.
+  const T* factors() const { return rounds_ ? rounded_.data() : this->parameters[0]->value.data(); }
+
+  static int64_t lines(int64_t count) { return (count + 15) / 16 * 16; }  // whole ones
+  int64_t image() const { return this->inputs[0].width(); }
+  int64_t together() const { return std::max<int64_t>(1, kRoundedElements / image()); }
+  int64_t pieces() const { return std::max<int64_t>(1, rows_ * conv_.filters / kTileElements); }
+  int64_t tile_rows() const { return (rows_ + pieces() - 1) / pieces(); }  // at most
 
   Conv conv_ = {};
   int64_t rows_ = 0, pixels_ = 0;  // of the kernel, of the output
   Activation activation_ = Activation::kIdentity;
   bool winograd_ = false;
-  int64_t block_ = 0;         // channels of a piece of work
-  mutable Buffer<T> u_, ut_;  // transformed weights, kept up to date by refresh()
+  bool bf16_ = false;          // factors of products are rounded:
+  bool rounds_ = false;        // ... by this layer, as Winograd's kernels do it themselves
+  mutable Buffer<T> rounded_;  // the kernel, kept up to date by refresh()
+  int64_t block_ = 0;          // channels of a piece of work
+  mutable Buffer<T> u_, ut_;   // transformed weights, kept up to date by refresh()
   mutable Folded folded_;
 };
 

@@ -23,11 +23,16 @@ FOLLOWED = [
     "optimizer adam global_clipnorm",
     "penalties adam",
     "wide, with a frozen layer",
+    "images: conv, pool, dropout, dense",
+    "images: wide convolutions",
+    "images: depthwise with a way around",
+    "sequences: conv1d",
+    "images: a frozen convolution, a loss at the last one",
 ]
 
 
-def made(engine_class, case):
-    engine = engine_class(case.nodes, case.outputs, "float32", precision="bf16")
+def made(engine_class, case, convolution="direct"):
+    engine = engine_class(case.nodes, case.outputs, "float32", convolution, "bf16")
     return cases.prepare(engine, case, "float32")
 
 
@@ -67,6 +72,17 @@ def test_training_follows_the_reference(name, n_rows):
     assert_same_arrays(arrays[0], arrays[1], 1e-2)
 
 
+def test_winograd_convolves_within_its_rounding():
+    case = CASES["images: wide convolutions"]
+    engine, twin = made(core.Engine, case, "winograd"), made(Engine, case)
+    inputs, targets, weights = cases.data(case, dtype="float32")
+    assert tolerance.close(engine.predict(inputs, 5, 1)[0], twin.predict(inputs, 5)[0], 0.02)
+    found, expected = (e.gradients(inputs, targets, weights)[1] for e in (engine, twin))
+    assert_same_arrays(found, expected, 0.1)
+    found, expected = (cases.train(e, case, 8, dtype="float32") for e in (engine, twin))
+    assert found[-1]["loss"] == pytest.approx(expected[-1]["loss"], rel=0.02)
+
+
 def net(**settings):
     """A net with enough work in a step for seven threads."""
     graph = cases.Graph()
@@ -89,6 +105,31 @@ def test_threads_change_no_bit(n_rows, batch_size, clip):
         result = cases.train(engine, case, 4, threads, "float32")
         arrays = [engine.get(name).tobytes() for name, _ in engine.parameters()]
         inputs = cases.data(case, 1000, "float32")[0]
+        found.append([result, arrays, engine.predict(inputs, 64, threads)[0].tobytes()])
+    assert all(other == found[0] for other in found[1:])
+
+
+def images():
+    """Convolutions of both ways of computing, one of them normalised."""
+    graph = cases.Graph()
+    h = graph.add("conv2d", graph.floats(13, 11, 3), filters=17, kernel_size=(3, 3))
+    h = graph.add("conv2d", h, filters=33, kernel_size=(3, 3), activation="tanh", padding="same")
+    h = graph.add("conv2d", h, filters=18, kernel_size=(2, 2), strides=(2, 2), use_bias=0)
+    h = graph.add("activation", graph.add("batch_normalization", h), activation="relu")
+    h = graph.add("dense", graph.add("flatten", h), units=10)
+    y = graph.add("activation", h, activation="softmax")
+    settings = {"optimizer": Spec("adam", {"epsilon": 1e-3}), "n_rows": 45, "batch_size": 21}
+    return graph.case("images", [y], ["categorical_crossentropy"], rate=0.01, **settings)
+
+
+@pytest.mark.parametrize("convolution", ["direct", "winograd"])
+def test_threads_change_no_bit_of_convolutions(convolution):
+    case, found = images(), []
+    for threads in (1, 2, 3, 7):
+        engine = made(core.Engine, case, convolution)
+        result = cases.train(engine, case, 4, threads, "float32")
+        arrays = [engine.get(name).tobytes() for name, _ in engine.parameters()]
+        inputs = cases.data(case, 200, "float32")[0]
         found.append([result, arrays, engine.predict(inputs, 64, threads)[0].tobytes()])
     assert all(other == found[0] for other in found[1:])
 

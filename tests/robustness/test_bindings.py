@@ -25,7 +25,7 @@ OUT = np.zeros_like(ROWS)
 TILES = np.linspace(-1, 1, 2 * 5 * 6 * 16, dtype=np.float32).reshape(2, 5, 6, 16)
 BORDER = (1, 1, 1, 1)
 FILTERS = np.linspace(-1, 2, 9 * 16 * 16, dtype=np.float32).reshape(3, 3, 16, 16)
-TRANSFORMED = FILTERS.reshape(-1)[:16].repeat(36 * 16)
+TRANSFORMED = kernels.winograd_transform(_core.instruction_sets()[0], FILTERS)[0]
 PIXELS = np.arange(7 * K, dtype=np.uint8).reshape(7, K)
 IMAGES = (np.arange(36, dtype=np.float32) / 8 + 0.25).reshape(2, 3, 3, 2)
 KERNEL = np.linspace(-1, 1, 2 * 2 * 2 * 3, dtype=np.float32).reshape(2, 2, 2, 3)

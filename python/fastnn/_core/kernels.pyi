@@ -413,6 +413,7 @@ def winograd_backward_inputs(
     border: typing.Annotated[
         collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(4)"
     ],
+    precision: str = "float32",
 ) -> numpy.ndarray: ...
 def winograd_backward_weights(
     isa: str,
@@ -423,6 +424,7 @@ def winograd_backward_weights(
     ],
     begin: typing.SupportsInt | typing.SupportsIndex = 0,
     end: typing.SupportsInt | typing.SupportsIndex | None = None,
+    precision: str = "float32",
 ) -> numpy.ndarray: ...
 def winograd_forward(
     isa: str,
@@ -434,10 +436,12 @@ def winograd_forward(
         collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(4)"
     ],
     activation: str = "identity",
+    precision: str = "float32",
 ) -> numpy.ndarray: ...
 def winograd_transform(
     isa: str,
     w: numpy.ndarray,
     begin: typing.SupportsInt | typing.SupportsIndex = 0,
     end: typing.SupportsInt | typing.SupportsIndex | None = None,
+    precision: str = "float32",
 ) -> tuple[numpy.ndarray, numpy.ndarray]: ...
