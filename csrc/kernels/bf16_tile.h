@@ -109,6 +109,24 @@ struct PairTiles {
   bool relu;
 };
 
+// The sums begin at rows of `start`, start_row apart (0: one row for all).
+template <int kRows, int kVectors>
+[[gnu::always_inline]] inline void start_pairs(Floats (&sum)[kRows][kVectors], const float* start,
+                                               Index start_row, Index last) {
+  constexpr int lanes = kLanes<float>;
+#pragma GCC unroll 16
+  for (int v = 0; v < kVectors; ++v) {
+    const auto read = [=](const float* p) {
+      return v == kVectors - 1 && last < lanes ? load_first(p, last) : load(p);
+    };
+    const Floats first = read(start + v * lanes);
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+      sum[r][v] = start_row == 0 ? first : read(start + r * start_row + v * lanes);
+    }
+  }
+}
+
 // Runs `count` tiles of kRows x (kVectors vectors), one below the other.
 template <int kRows, int kVectors>
 void run_pair_tiles(const PairTiles& t, Index count) {
@@ -121,17 +139,7 @@ void run_pair_tiles(const PairTiles& t, Index count) {
   for (; count > 0; --count) {
     Floats sum[kRows][kVectors] = {};
     if (t.start != nullptr) {
-#pragma GCC unroll 16
-      for (int v = 0; v < kVectors; ++v) {
-        const auto read = [=](const float* p) {
-          return v == kVectors - 1 && last < lanes ? load_first(p, last) : load(p);
-        };
-        const Floats first = read(start + v * lanes);
-#pragma GCC unroll 16
-        for (int r = 0; r < kRows; ++r) {
-          sum[r][v] = t.start_row == 0 ? first : read(start + r * t.start_row + v * lanes);
-        }
-      }
+      start_pairs(sum, start, t.start_row, last);
       start += kRows * t.start_row;
     }
     const Bf16Pair* group[groups];
