@@ -40,6 +40,11 @@ def processor() -> dict[str, str]:
     return {"cpu": fields.get("model name", platform.machine()), "family": family, "isa": isa}
 
 
+def multiplies_bf16() -> bool:
+    """Whether products of bfloat16 are an instruction; emulated, peers take minutes a step."""
+    return processor()["isa"].endswith("bf16")
+
+
 def versions() -> dict[str, str]:
     """Versions of the packages that are installed."""
     found = {}

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 from bench.contest import BF16, Contest, sides_of
+from bench.machine import multiplies_bf16
 from bench.training.problem import Dense, images
 
 UNITS = (256, 128, 10)
@@ -21,5 +22,6 @@ def contests(
     for batch in (32, 128, 512):
         problem = Dense(x, y, UNITS, ACTIVATIONS, "categorical", batch)
         yield Contest(f"batch {batch}", sides_of("dense", problem, found, threads))
-    problem = replace(problem, precision="bf16")
-    yield Contest("batch 512, bf16", sides_of("dense", problem, found, threads), BF16)
+    if multiplies_bf16():
+        problem = replace(problem, precision="bf16")
+        yield Contest("batch 512, bf16", sides_of("dense", problem, found, threads), BF16)

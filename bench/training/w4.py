@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 from bench.contest import BF16, Contest, sides_of
+from bench.machine import multiplies_bf16
 from bench.training.problem import Convolution, pictures
 
 
@@ -19,5 +20,6 @@ def contests(
     blocks = ((64, 64), (128, 128), (256, 256))
     problem = Convolution(x, y, blocks, "same", (256, 10), 64, learning_rate=3e-4)
     yield Contest("batch 64", sides_of("convolution", problem, found, threads))
-    problem = replace(problem, precision="bf16")
-    yield Contest("batch 64, bf16", sides_of("convolution", problem, found, threads), BF16)
+    if multiplies_bf16():
+        problem = replace(problem, precision="bf16")
+        yield Contest("batch 64, bf16", sides_of("convolution", problem, found, threads), BF16)
