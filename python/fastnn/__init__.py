@@ -13,10 +13,13 @@ if TYPE_CHECKING:
         initializers,
         layers,
         losses,
+        metrics,
+        neighbors,
         optimizers,
         plots,
         regularizers,
         schedules,
+        splits,
     )
     from fastnn.config import show_config
     from fastnn.estimators import (
@@ -54,12 +57,15 @@ __all__ = [
     "layers",
     "load",
     "losses",
+    "metrics",
+    "neighbors",
     "optimizers",
     "plots",
     "regularizers",
     "schedules",
     "set_num_threads",
     "show_config",
+    "splits",
 ]
 
 # Homes of the public names, imported when a name is first used; the imports above tell type
