@@ -110,9 +110,10 @@ struct Tile {
 // A table whose rows are looked up by ids: one row of gradient per lookup.
 struct TableUse {
   int ids_node;
-  int64_t lookups;  // per row of the batch
-  int32_t padding;  // id that is no lookup, or -1
-  bool every_row;   // sparse_update="dense"
+  int64_t lookups;     // per row of the batch
+  int32_t padding;     // id that is no lookup, or -1
+  bool every_row;      // sparse_update="dense"
+  bool exact = false;  // sparse_update="exact": before rows are looked up, they catch up
 };
 
 // A looked-up number costs as much as this many operations: it waits for memory, as do its slots.

@@ -19,14 +19,17 @@ void Trainer<T>::rows_phase(const Team& team, const Examples<T>& examples, const
   pass.row_weights = examples.weights != nullptr ? row_weights_.data() : nullptr;
   pass.row_scale = step.weight > 0 ? static_cast<T>(1 / step.weight) : T{0};
   pass.penalties = row_penalties_.data();
-  for (size_t stage = 0; stage < counters.size(); ++stage) {
-    const auto sorts = stage == 0 ? static_cast<int64_t>(tables_.n_sorts()) : 0;
+  const bool prepared = tables_.prepares();
+  if (prepared) prepare(team, examples, step, counters.back());
+  const size_t n = n_stages();
+  for (size_t stage = 0; stage < n; ++stage) {
+    const int64_t sorts =
+        stage == 0 && !prepared ? static_cast<int64_t>(tables_.n_sorts()) : int64_t{0};
     const int64_t jobs = sorts + (step.count + chunk_ - 1) / chunk_;
     std::atomic<int64_t>& next = counters[stage];
     for (int64_t job = next.fetch_add(1); job < jobs; job = next.fetch_add(1)) {
       if (job < sorts) {
-        tables_.sort(static_cast<size_t>(job), kernels_, examples.inputs, step.rows, step.first,
-                     step.count);
+        sort(static_cast<size_t>(job), examples, step);
         continue;
       }
       const int64_t first = (job - sorts) * chunk_;
@@ -34,8 +37,27 @@ void Trainer<T>::rows_phase(const Team& team, const Examples<T>& examples, const
       if (stage == 0) gather(examples, step, first, count);
       rows_job(stage, pass, first, count);
     }
-    if (stage + 1 < counters.size()) meet(team, stage, pass, step.count);
+    if (stage + 1 < n) meet(team, stage, pass, step.count);
   }
+}
+
+// When a table asks for it, before the rows go through the net: the ids are sorted, then each
+// thread brings its share of the rows that the batch looks up to where they should be.
+template <class T>
+void Trainer<T>::prepare(const Team& team, const Examples<T>& examples, const Step& step,
+                         std::atomic<int64_t>& next) {
+  const auto sorts = static_cast<int64_t>(tables_.n_sorts());
+  for (int64_t job = next.fetch_add(1); job < sorts; job = next.fetch_add(1)) {
+    sort(static_cast<size_t>(job), examples, step);
+  }
+  team.wait();
+  tables_.prepare(team.member, team.size);
+  team.wait();
+}
+
+template <class T>
+void Trainer<T>::sort(size_t which, const Examples<T>& examples, const Step& step) {
+  tables_.sort(which, kernels_, examples.inputs, step.rows, step.first, step.count);
 }
 
 // All rows have been collected: what the layer that ends a stage makes of them.

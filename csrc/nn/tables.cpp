@@ -48,6 +48,7 @@ Tables<T>::Tables(const Network<T>& network, int64_t rows, bool store_gradients)
       table.sums.reset(checked_multiply(most, table.d));
       table.squares.reset(most);
     }
+    prepares_ = prepares_ || table.use.exact;
     tables_.push_back(std::move(table));
   }
   for (SortedIds& ids : sorted_) {
@@ -75,6 +76,9 @@ void Tables<T>::sort(size_t which, const Kernels<T>& kernels,
   ids.distinct = kernels.sort_ids(ids.count, ids.bound, own, ids.order.data(), ids.rows.data(),
                                   ids.starts.data(), ids.scratch.data());
 }
+
+template <class T>
+void Tables<T>::prepare(int /*part*/, int /*parts*/) const {}
 
 // Which distinct ids (or rows, when every row is updated) a part takes: equal numbers of lookups.
 template <class T>

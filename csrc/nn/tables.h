@@ -44,6 +44,11 @@ class Tables {
   void sort(size_t which, const Kernels<T>& kernels, const std::vector<const void*>& inputs,
             const int32_t* rows, int64_t first, int64_t count);
 
+  // Whether a batch needs prepare() between its sorts and its rows.
+  bool prepares() const { return prepares_; }
+  // Part `part` of `parts` of the rows that the batch looks up, made ready.
+  void prepare(int part, int parts) const;
+
   // Part `part` of `parts` of every table: gradients summed and applied; g holds scratch().
   void update(const Kernels<T>& kernels, const Memory<T>& memory, const OptimizerPlan& plan,
               UpdateStep<T> step, int part, int parts, T* g) const;
@@ -79,6 +84,7 @@ class Tables {
 
   std::vector<SortedIds> sorted_;
   std::vector<Table<T>> tables_;
+  bool prepares_ = false;
 };
 
 }  // namespace fastnn

@@ -186,7 +186,7 @@ Report Trainer<T>::run(const Examples<T>& examples, const Run& run, int64_t& don
   order_epoch(examples, run);
   const int threads = choose_threads(run.threads);
   prepare_threads(threads);
-  Counters counters[2] = {Counters(n_stages()), Counters(n_stages())};  // of even and odd steps
+  Counters counters[2] = {new_counters(), new_counters()};  // of even and odd steps
   std::atomic<bool> stop{false};
   const auto n_steps = static_cast<int64_t>(run.rates.size());
   const int64_t start = done;
@@ -231,7 +231,7 @@ double Trainer<T>::gradients(const Examples<T>& examples) {
   run.shuffle = false;
   const Step step = step_at(examples, run, 0, 0);
   count_ = step.count;
-  Counters counters(n_stages());
+  Counters counters = new_counters();
   double loss = 0;
   parallel(1, [&](const Team& team) {
     rows_phase(team, examples, step, 0, false, counters);

@@ -75,8 +75,12 @@ class Trainer {
 
   using Counters = std::vector<std::atomic<int64_t>>;  // of jobs, by stage
   size_t n_stages() const { return mixers_.size() + mixers_back_.size() + 1; }
+  Counters new_counters() const { return Counters(n_stages() + 1); }  // the last one of sorts
   void rows_phase(const Team& team, const Examples<T>& examples, const Step& step, uint64_t seed,
                   bool training, Counters& counters);
+  void prepare(const Team& team, const Examples<T>& examples, const Step& step,
+               std::atomic<int64_t>& next);
+  void sort(size_t which, const Examples<T>& examples, const Step& step);
   void meet(const Team& team, size_t stage, const Pass<T>& pass, int64_t count);
   void rows_job(size_t stage, const Pass<T>& pass, int64_t first, int64_t count);
   void losses(const Pass<T>& pass, int64_t first, int64_t count);
