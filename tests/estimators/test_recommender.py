@@ -115,7 +115,7 @@ def test_similar_items_have_the_largest_cosines(fitted):
 
 
 def test_an_unknown_item_has_no_similar_ones(fitted):
-    with pytest.raises(ValueError, match="item: expected an id of the ratings, got -1"):
+    with pytest.raises(ValueError, match="item: expected an id seen in training, got -1"):
         fitted.similar_items(-1)
 
 
@@ -288,7 +288,11 @@ def test_nothing_works_before_fit():
         (([1], [1], ["good"]), TypeError, "ratings: expected numbers"),
         (([], [], []), ValueError, "ratings: expected at least one"),
         (({"user": [1], "rating": [2]},), ValueError, r"item: expected a column of the table \(us"),
-        (([1, 2],), TypeError, "users: expected a table, a dict of arrays, or ids"),
+        (
+            ([1, 2],),
+            TypeError,
+            "users: expected a table, a dict of arrays, a sparse matrix, or ids",
+        ),
     ],
 )
 def test_bad_ratings_are_refused(given, error, message):
