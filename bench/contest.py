@@ -30,6 +30,7 @@ WORKLOADS = {
     "w7": "bench.training.w7",
     "w10": "bench.inference.w10",
     "w11": "bench.startup.w11",
+    "w13": "bench.neighbors.w13",
 }
 PEERS = ("torch", "jax", "keras", "sklearn", "onnxruntime")
 OURS = "fastnn"

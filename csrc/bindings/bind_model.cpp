@@ -12,6 +12,7 @@
 
 #include "bindings/arrays.h"
 #include "bindings/bindings.h"
+#include "bindings/signals.h"
 #include "nn/engine.h"
 
 namespace py = pybind11;
@@ -126,35 +127,6 @@ py::dict to_dict(const Report& report, const Engine<T>& engine) {
   result["diverged"] = report.diverged;
   return result;
 }
-
-// Asks Python for pending signals; what a handler raised is kept for the caller.
-class SignalPoll {
- public:
-  explicit SignalPoll(py::object ask = py::none()) : ask_(std::move(ask)) {}
-
-  bool operator()() {
-    const py::gil_scoped_acquire gil;
-    try {
-      if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-      return !ask_.is_none() && py::cast<bool>(ask_());
-    } catch (py::error_already_set& error) {
-      exception_ = error.value();
-      return true;
-    }
-  }
-
-  const py::object& exception() const { return exception_; }
-
-  // Throws what a handler raised.
-  void raise() const {
-    if (exception_.is_none()) return;
-    PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(exception_.ptr())), exception_.ptr());
-    throw py::error_already_set();
-  }
-
- private:
-  py::object ask_, exception_ = py::none();
-};
 
 template <class T>
 py::dict train(Engine<T>& engine, const Arrays& inputs, const Arrays& targets,

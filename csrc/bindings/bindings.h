@@ -10,5 +10,6 @@ void bind_conv_kernels(pybind11::module_& m);
 void bind_image_kernels(pybind11::module_& m);
 void bind_norm_kernels(pybind11::module_& m);
 void bind_model(pybind11::module_& m);
+void bind_topk(pybind11::module_& m);
 
 }  // namespace fastnn

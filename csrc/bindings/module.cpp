@@ -9,4 +9,5 @@ PYBIND11_MODULE(_core, m) {
   fastnn::bind_image_kernels(m);
   fastnn::bind_norm_kernels(m);
   fastnn::bind_model(m);
+  fastnn::bind_topk(m);
 }

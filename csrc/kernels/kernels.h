@@ -112,6 +112,14 @@ struct Winograd {
   Index (*block)(const Conv& conv);
 };
 
+// A candidate of a selection; positions tell equal scores apart.
+template <class T>
+struct Candidate {
+  T score;
+  int32_t position;
+};
+inline constexpr Index kSelectRoom = 64;  // free places that select() wants before it goes on
+
 template <class T>
 struct Kernels {
   // --- dense ---------------------------------------------------------------------------------
@@ -291,6 +299,18 @@ struct Kernels {
   void (*add)(Index count, const T* a, const T* b, T* y);            // y = a + b; y may be a or b
   void (*multiply)(Index count, const T* a, const T* b, T* y);       // y = a * b; y may be a or b
   void (*scale)(Index count, const T* x, T factor, T offset, T* y);  // y = x * factor + offset
+
+  // --- the best of a catalogue ---------------------------------------------------------------
+  // Appends (x[p], first + p) to found[*n_found] for all x[p] > threshold, in order, and goes on
+  // while kSelectRoom of `room` places are free. Returns how many of x[count] it looked at.
+  Index (*select)(Index count, const T* x, T threshold, int32_t first, Index room,
+                  Candidate<T>* found, Index* n_found);
+  // Adds to *above and *equal how many of x[count] are higher than, and the same as, score.
+  void (*count_scores)(Index count, const T* x, T score, Index* above, Index* equal);
+  // y[m, n] = -|q[i] - v[j]|, the distance of rows of q[m, d] and v[n, d]; rows of y are ldy apart.
+  // scratch: distance_scratch(d) elements, 64-byte aligned.
+  void (*distances)(Index m, Index n, Index d, const T* q, const T* v, T* y, Index ldy, T* scratch);
+  Index (*distance_scratch)(Index d);
 
   // --- noise (m rows of n columns, the first row is row `first` of the batch) -------------------
   // y = x * keep / (1 - rate) where keep = (u >= rate); backward is the same call on dy.

@@ -18,6 +18,7 @@ static void fill(Kernels<T>& table) {
   add_pooling(table);
   add_normalization(table);
   add_images(table);
+  add_topk(table);
   add_limits(table);
 }
 

@@ -36,6 +36,8 @@ void add_normalization(Kernels<T>& table);
 template <class T>
 void add_images(Kernels<T>& table);
 template <class T>
+void add_topk(Kernels<T>& table);
+template <class T>
 void add_limits(Kernels<T>& table);
 
 void add_bf16(Kernels<float>& table);

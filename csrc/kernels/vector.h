@@ -56,6 +56,31 @@ inline Vector<T> broadcast(T value) {
   return value - Vector<T>{};  // x - 0 is x for every x, -0 and NaN too
 }
 
+// Bit i is set where lane i of a comparison holds.
+template <class T, class Comparison>
+inline unsigned lane_bits(Comparison holds) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4) return _mm512_movepi32_mask(reinterpret_cast<__m512i>(holds));
+  if constexpr (sizeof(T) == 8) return _mm512_movepi64_mask(reinterpret_cast<__m512i>(holds));
+#elif defined(__AVX2__)
+  if constexpr (sizeof(T) == 4) {
+    return static_cast<unsigned>(_mm256_movemask_ps(reinterpret_cast<__m256>(holds)));
+  } else {
+    return static_cast<unsigned>(_mm256_movemask_pd(reinterpret_cast<__m256d>(holds)));
+  }
+#elif defined(__SSE2__)
+  if constexpr (sizeof(T) == 4) {
+    return static_cast<unsigned>(_mm_movemask_ps(reinterpret_cast<__m128>(holds)));
+  } else {
+    return static_cast<unsigned>(_mm_movemask_pd(reinterpret_cast<__m128d>(holds)));
+  }
+#else
+  unsigned bits = 0;
+  for (int i = 0; i < kLanes<T>; ++i) bits |= (holds[i] ? 1U : 0U) << i;
+  return bits;
+#endif
+}
+
 // The 64-bit product of the lower halves of each lane; upper halves are not looked at.
 inline Vector<uint64_t> multiply_halves(Vector<uint64_t> a, Vector<uint64_t> b) {
 #if defined(__AVX512F__)

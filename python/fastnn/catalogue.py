@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn import check, data, threads
-from fastnn.reference import topk
+from fastnn import _core, check, data, threads
 
 Array = NDArray[Any]
 
@@ -65,7 +63,7 @@ class Scores:
     ) -> Scores:
         """Check vectors (m, d) and (n, d); those that are ready are not copied."""
         metric = check.choice("metric", metric, METRICS)
-        vectors = vectors_of("items", items)
+        vectors = vectors_of("items", items, checked=False)
         asked = vectors_of("queries", queries, str(vectors.dtype), vectors.shape[1])
         if biases is None:
             return cls(asked, vectors, metric)
@@ -110,37 +108,35 @@ class Scores:
         self, k: int, exclude: Lists | None, relevant: Lists | None, n_jobs: int | None
     ) -> tuple[NDArray[np.int64], Array, Ranks | None]:
         """Return the best candidates and, of relevant ones that are not excluded, the ranks."""
-        threads.resolve(n_jobs)
-        parts = [
-            (*topk.top_k(scores, k), topk.ranks(scores, lists) if lists else None)
-            for scores, lists in self._blocks(exclude, relevant)
-        ]
-        if not parts:
-            empty = np.empty((0, k), self.queries.dtype)
-            nothing = np.empty(0, np.int64)
-            return empty.astype(np.int64), empty, relevant and Ranks(nothing, nothing, nothing)
-        positions, scores, counts = zip(*parts, strict=True)
-        ranks = relevant and Ranks(*(np.concatenate(part) for part in zip(*counts, strict=True)))
-        return np.concatenate(positions), np.concatenate(scores), ranks
+        exact = (self.queries, self.items, k, self.metric, self.biases, exclude, relevant)
+        found = _core.rank(*exact, threads.resolve(n_jobs), True)
+        if found is None:
+            self._refuse()
+            found = _core.rank(*exact, threads.resolve(n_jobs), False)
+        assert found is not None
+        positions, scores, counts = found
+        return positions, scores, Ranks(*counts) if relevant else None
 
-    def _blocks(
-        self, exclude: Lists | None, relevant: Lists | None
-    ) -> Iterator[tuple[Array, Lists | None]]:
-        m, n = self.shape
-        step = max(1, 2**24 // max(n, 1))
-        for first in range(0, m, step):
-            rows = np.arange(first, min(m, first + step))
-            scores = self.queries[rows]
-            if self.items is not None:
-                scores = topk.scores(scores, self.items, self.metric, self.biases)
-            left = topk.without(scores, exclude.take(rows) if exclude else None)
-            yield left, relevant.take(rows) if relevant else None
+    def _refuse(self) -> None:
+        """Name the number of the items that is not finite, if there is one."""
+        items = self.items
+        assert items is not None
+        data.convert_floats("items", items, items.shape[1:], str(items.dtype))
 
 
 def vectors_of(
-    argument: str, given: Any, dtype: str | None = None, width: int | None = None
+    argument: str,
+    given: Any,
+    dtype: str | None = None,
+    width: int | None = None,
+    *,
+    checked: bool = True,
 ) -> Array:
-    """Return finite vectors (n, d), by default float32 if they are, else float64."""
+    """Return finite vectors (n, d), by default float32 if they are, else float64.
+
+    Without `checked`, arrays that need no conversion are taken for finite: the core looks at them
+    as it reads them.
+    """
     if not isinstance(given, np.ndarray):
         given, _ = data.native(argument, given)
     _check_rank(argument, given, "n, d")
@@ -152,6 +148,10 @@ def vectors_of(
         raise check.wrong_value(argument, f"at most {_LARGEST} vectors", len(given))
     if dtype is None:
         dtype = "float32" if given.dtype in (np.float32, np.float16) else "float64"
+    ready = given.flags.c_contiguous and given.flags.aligned and given.dtype is np.dtype(dtype)
+    if ready and not checked:
+        vectors: Array = given
+        return vectors
     return data.convert_floats(argument, given, given.shape[1:], dtype)
 
 

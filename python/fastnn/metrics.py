@@ -96,7 +96,7 @@ def ranking_of_scores(
     Parameters
     ----------
     scores : array of shape (m, n)
-        Scores of n candidates for each query; -inf keeps one out of the top k, not out of auc.
+        Scores of n candidates for each query; -inf ranks last.
     relevant : sparse matrix of shape (m, n), or (indptr, indices)
         What should rank high.
     k : int

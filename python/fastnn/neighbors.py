@@ -232,10 +232,11 @@ class Neighbors:
         """Search the graph; what it finds is scored exactly and put in order."""
         wanted = n + (own is not None)
         assert self._graph is not None
-        found = self._graph.search(asked, wanted, threads=max(threads.resolve(self.n_jobs), 0))
+        found = self._graph.search(asked, wanted, threads=threads.resolve(self.n_jobs))
         positions = np.empty((len(asked), n), np.int64)
         scores = np.empty((len(asked), n), asked.dtype)
-        for row, (keys, count) in enumerate(zip(found.keys, found.counts, strict=True)):
+        counts = getattr(found, "counts", [len(found.keys)])  # of one query there are none
+        for row, (keys, count) in enumerate(zip(np.atleast_2d(found.keys), counts, strict=True)):
             places = np.sort(keys[:count].astype(np.int64))
             if own is not None:
                 places = places[places != own[row]]

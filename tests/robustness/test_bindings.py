@@ -101,6 +101,9 @@ CALLS = {
     "move_images": (IMAGES, (2, 2), (1, 1), "both", True, (1, 2, 3)),
     "move_images_backward": (IMAGES, IMAGES, (1, 1), "both", True, (1, 2, 3)),
     "channel_dropout": (IMAGES[0], 0.5, 1, 2, 3),
+    "select": (ROWS.ravel(), 1.0, 3, 90),
+    "count_scores": (ROWS.ravel(), 1.25),
+    "distances": (ROWS, OTHER),
 }
 NO_ARRAYS = {"epoch_order", "multiply_adds", "random_uniform", "random_normal"}
 

@@ -26,6 +26,7 @@ __all__: list[str] = [
     "optimizers",
     "random_normal",
     "random_uniform",
+    "rank",
     "set_threads",
 ]
 
@@ -173,6 +174,17 @@ def random_uniform(
     stream: typing.SupportsInt | typing.SupportsIndex,
     n: typing.SupportsInt | typing.SupportsIndex,
 ) -> numpy.typing.NDArray[numpy.float64]: ...
+def rank(
+    queries: numpy.ndarray,
+    items: numpy.ndarray | None,
+    k: typing.SupportsInt | typing.SupportsIndex,
+    metric: str = "dot",
+    biases: numpy.ndarray | None = None,
+    exclude: tuple[numpy.ndarray, numpy.ndarray] | None = None,
+    relevant: tuple[numpy.ndarray, numpy.ndarray] | None = None,
+    threads: typing.SupportsInt | typing.SupportsIndex = 0,
+    finite: bool = False,
+) -> tuple[numpy.ndarray, numpy.ndarray, list[numpy.typing.NDArray[numpy.int64]]] | None: ...
 def set_threads(threads: typing.SupportsInt | typing.SupportsIndex) -> None: ...
 
 __version__: str = "0.1.0"

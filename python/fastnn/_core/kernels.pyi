@@ -32,9 +32,11 @@ __all__: list[str] = [
     "conv_backward_weights",
     "conv_forward",
     "copy_columns",
+    "count_scores",
     "dense_backward_inputs",
     "dense_backward_weights",
     "dense_forward",
+    "distances",
     "dot_backward",
     "dot_forward",
     "dropout",
@@ -60,6 +62,7 @@ __all__: list[str] = [
     "regularize",
     "scale",
     "scale_columns",
+    "select",
     "softmax_backward",
     "softmax_forward",
     "sort_ids",
@@ -203,6 +206,9 @@ def conv_forward(
     activation: str = "identity",
 ) -> numpy.ndarray: ...
 def copy_columns(isa: str, x: numpy.ndarray, out: numpy.ndarray) -> None: ...
+def count_scores(
+    isa: str, x: numpy.ndarray, score: typing.SupportsFloat | typing.SupportsIndex
+) -> tuple[int, int]: ...
 def dense_backward_inputs(
     isa: str,
     dy: numpy.ndarray,
@@ -225,6 +231,7 @@ def dense_forward(
     activation: str = "identity",
     repeat: typing.SupportsInt | typing.SupportsIndex = 1,
 ) -> numpy.ndarray: ...
+def distances(isa: str, q: numpy.ndarray, v: numpy.ndarray) -> numpy.ndarray: ...
 def dot_backward(
     isa: str, a: numpy.ndarray, b: numpy.ndarray, dy: numpy.ndarray
 ) -> tuple[numpy.ndarray, numpy.ndarray]: ...
@@ -380,6 +387,13 @@ def scale_columns(
     out: numpy.ndarray,
     activation: str = "identity",
 ) -> None: ...
+def select(
+    isa: str,
+    x: numpy.ndarray,
+    threshold: typing.SupportsFloat | typing.SupportsIndex,
+    first: typing.SupportsInt | typing.SupportsIndex,
+    room: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple[numpy.ndarray, numpy.ndarray, int]: ...
 def softmax_backward(isa: str, y: numpy.ndarray, dy: numpy.ndarray) -> numpy.ndarray: ...
 def softmax_forward(isa: str, x: numpy.ndarray) -> numpy.ndarray: ...
 def sort_ids(

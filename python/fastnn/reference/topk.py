@@ -20,7 +20,9 @@ def scores(queries: Array, items: Array, metric: str, biases: Array | None = Non
     found: Array = queries @ items.T
     if metric == "cosine":
         found = found * _inverse_lengths(items) * _inverse_lengths(queries)[:, None]
-    return found if biases is None else np.add(found, biases)
+    if biases is not None:
+        found += biases
+    return found
 
 
 def _inverse_lengths(vectors: Array) -> Array:
