@@ -27,8 +27,10 @@ def scores(queries: Array, items: Array, metric: str, biases: Array | None = Non
 
 def _inverse_lengths(vectors: Array) -> Array:
     """Return one over the length of each vector, zero for a vector of zeros."""
-    lengths = np.sqrt((vectors * vectors).sum(axis=1))
-    return np.divide(1, lengths, out=np.zeros_like(lengths), where=lengths > 0)
+    lengths: Array = np.sqrt((vectors * vectors).sum(axis=1))
+    inverse: Array = np.zeros_like(lengths)
+    inverse[lengths > 0] = 1 / lengths[lengths > 0]
+    return inverse
 
 
 def without(scores: Array, exclude: Lists | None) -> Array:
