@@ -26,10 +26,10 @@ struct Better {
   }
 };
 
-// Moves the best k of n candidates to the front, 0 < k < n. A partition without branches takes a
-// third of std::nth_element's time on random scores, which stays the way out of unlucky pivots.
+// Moves the best k of n candidates to the front, 0 < k < n; the others are lost. Partitions without
+// branches, which random scores would mislead: better ones move down, the others to spare[n].
 template <class T>
-void move_best(Candidate<T>* all, int64_t n, int64_t k) {
+void move_best(Candidate<T>* all, int64_t n, int64_t k, Candidate<T>* spare) {
   const Better better;
   int64_t begin = 0, end = n;
   for (int round = 0; round < 32 && end - begin > 8; ++round) {
@@ -38,12 +38,18 @@ void move_best(Candidate<T>* all, int64_t n, int64_t k) {
     int64_t low = begin;
     for (int64_t i = begin; i < end - 1; ++i) {
       const Candidate<T> own = all[i];
-      all[i] = all[low], all[low] = own;
+      all[low] = own, spare[i - low] = own;
       low += better(own, pivot);
     }
-    std::swap(all[low], all[end - 1]);  // better ones before it, the others after
-    if (low == k || low + 1 == k) return;
-    (low < k ? begin : end) = low < k ? low + 1 : low;
+    if (low >= k) {
+      end = low;
+      if (low == k) return;
+      continue;
+    }
+    all[low] = pivot;
+    if (low + 1 == k) return;
+    std::copy_n(spare, end - 1 - low, all + low + 1);
+    begin = low + 1;
   }
   std::nth_element(all + begin, all + k - 1, all + end, better);
 }
@@ -51,7 +57,7 @@ void move_best(Candidate<T>* all, int64_t n, int64_t k) {
 // The best k candidates seen so far of one query, and some that may be among them.
 template <class T>
 struct Selection {
-  Candidate<T>* found;
+  Candidate<T>*found, *spare;  // spare: as many places
   int64_t count;
   T threshold;  // of no use are scores that are not higher: k candidates at lower positions are
 
@@ -59,7 +65,7 @@ struct Selection {
 
   void cut(int64_t k) {
     if (count <= k) return;
-    move_best(found, count, k);
+    move_best(found, count, k, spare);
     count = k;
     threshold = found[0].score;
     for (int64_t i = 1; i < k; ++i) threshold = std::min(threshold, found[i].score);
@@ -114,7 +120,7 @@ class Worker {
         ranking_(ranking),
         plan_(plan),
         block_(catalogue, plan.blocks, scales),
-        places_(static_cast<size_t>(plan.blocks.queries * plan.room)),
+        places_(static_cast<size_t>((plan.blocks.queries + 1) * plan.room)),
         selections_(static_cast<size_t>(plan.blocks.queries)),
         scores_(static_cast<size_t>(plan.most_relevant)),
         counts_(3 * static_cast<size_t>(plan.most_relevant)) {}
@@ -143,6 +149,7 @@ class Worker {
   void start(int64_t query, int64_t n) {
     for (int64_t i = 0; i < n; ++i) {
       selection(i).found = places_.data() + i * plan_.room;
+      selection(i).spare = places_.data() + plan_.blocks.queries * plan_.room;
       selection(i).clear();
     }
     if (ranking_.relevant.starts == nullptr) return;
@@ -231,7 +238,8 @@ struct Pieces {
 
   void merge(int64_t query, const Ranking<T>& ranking) {
     Candidate<T>* all = found.data() + query * plan.n_pieces * plan.k;
-    Selection<T> selection{all, 0, T{0}};
+    std::vector<Candidate<T>> spare(static_cast<size_t>(plan.n_pieces * plan.k));
+    Selection<T> selection{all, spare.data(), 0, T{0}};
     for (int64_t piece = 0; piece < plan.n_pieces; ++piece) {
       const int64_t count = counts[static_cast<size_t>(query * plan.n_pieces + piece)];
       std::copy_n(all + piece * plan.k, count, all + selection.count);
