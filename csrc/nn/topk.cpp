@@ -14,7 +14,7 @@ namespace fastnn {
 namespace {
 
 constexpr int64_t kLeastJobs = 16;          // few queries: the catalogue is cut into so many pieces
-constexpr int64_t kLeastBlocks = 4;         // of at least so many blocks
+constexpr int64_t kLeastBlocks = 4;         // of at least so many blocks, and k
 constexpr int64_t kMostPlaces = 1 << 22;    // places for candidates that a thread keeps
 constexpr double kWorkPerThread = 1 << 19;  // multiply-adds a call needs before a second one pays
 
@@ -93,7 +93,9 @@ struct Plan {
     query_blocks = (catalogue.m + blocks.queries - 1) / blocks.queries;
     const int64_t item_blocks = (catalogue.n + blocks.items - 1) / blocks.items;
     const int64_t wanted = (kLeastJobs + query_blocks - 1) / std::max<int64_t>(query_blocks, 1);
-    const int64_t pieces = std::clamp<int64_t>(item_blocks / kLeastBlocks, 1, wanted);
+    const int64_t most = std::min(item_blocks / kLeastBlocks,
+                                  catalogue.n / (kLeastBlocks * std::max<int64_t>(k, 1)));
+    const int64_t pieces = std::clamp<int64_t>(most, 1, std::max<int64_t>(wanted, 1));
     piece = std::max<int64_t>((item_blocks + pieces - 1) / pieces, 1) * blocks.items;
     n_pieces = std::max<int64_t>((catalogue.n + piece - 1) / piece, 1);
     for (int64_t b = 0; b < query_blocks && ranking.relevant.starts != nullptr; ++b) {
