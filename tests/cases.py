@@ -51,6 +51,7 @@ LAYERS = [
     Layer("embedding of one id", "embedding", (("ids",),), _TABLE),
     Layer("embedding of pairs", "embedding", (("ids", 2, 2),), _TABLE),
     Layer("embedding dense", "embedding", (("ids", 3),), {**_TABLE, "sparse_update": "dense"}),
+    Layer("embedding exact", "embedding", (("ids", 3),), {**_TABLE, "sparse_update": "exact"}),
     *(_bag(mode, mode, _BAG) for mode in ("sum", "mean", "sqrtn", "max")),
     *(
         _bag(f"{mode} padded", mode, _BAG, padding_idx=5)
@@ -66,6 +67,7 @@ LAYERS = [
         for mode in ("sum", "mean", "sqrtn", "max")
     ),
     _bag("dense", "sum", _BAG, sparse_update="dense"),
+    _bag("exact", "mean", _BAG, sparse_update="exact", padding_idx=5),
     Layer("dot", "dot", ((4,), (4,))),
     Layer("dot of rank 2", "dot", ((3, 4), (3, 4))),
     Layer("concatenate one", "concatenate", ((3,),)),
@@ -95,6 +97,12 @@ OPTIMIZERS = {
     "sgd decay": Spec("sgd", {"momentum": 0.5, "weight_decay": 0.1}),
     "adagrad": Spec("adagrad", {"epsilon": 1e-10, "initial_accumulator_value": 0.0}),
     "adagrad started": Spec("adagrad", {"epsilon": 1e-7, "initial_accumulator_value": 0.1}),
+    "adagrad rowwise": Spec("adagrad", {"epsilon": 1e-7, "rowwise": 1, "weight_decay": 0.1}),
+    "ftrl": Spec("ftrl"),
+    "ftrl sparse": Spec(
+        "ftrl", {"l1": 0.01, "l2": 0.02, "beta": 0.5, "initial_accumulator_value": 0.3}
+    ),
+    "ftrl power": Spec("ftrl", {"learning_rate_power": -0.3, "initial_accumulator_value": 0.3}),
     "rmsprop": Spec("rmsprop", {"rho": 0.9, "epsilon": 1e-7}),
     "rmsprop momentum": Spec("rmsprop", {"rho": 0.99, "momentum": 0.9, "epsilon": 1e-8}),
     "rmsprop centered": Spec("rmsprop", {"rho": 0.9, "centered": 1, "epsilon": 1e-3}),
@@ -265,6 +273,15 @@ def _penalties():
     for clip in ("clipvalue", "clipnorm", "global_clipnorm"):
         optimizer = OPTIMIZERS[f"sgd {clip}"]
         yield _recommender(f"penalties {clip}", optimizer, table=table, dense=dense, weighted=True)
+    for name in ("adagrad rowwise", "ftrl sparse"):
+        yield _recommender(f"penalties {name}", OPTIMIZERS[name], table=table, dense=dense)
+    exact = {"sparse_update": "exact"}
+    for name, factors in (
+        ("sgd", table),
+        ("sgd clipvalue", table),
+        ("adagrad rowwise", {"embeddings_l1": 0.02}),
+    ):
+        yield _recommender(f"penalties {name} exact", OPTIMIZERS[name], table={**factors, **exact})
     frozen = {"trainable": 0, **table}
     yield _recommender("frozen tables", OPTIMIZERS["sgd global_clipnorm"], table=frozen)
 
@@ -276,6 +293,22 @@ CASES = [
     *(
         _recommender(f"optimizer {name} dense", OPTIMIZERS[name], table={"sparse_update": "dense"})
         for name in ("sgd nesterov", "adagrad", "rmsprop both", "adamw")
+    ),
+    *(
+        _recommender(f"optimizer {name} dense", OPTIMIZERS[name], table={"sparse_update": "dense"})
+        for name in ("adagrad rowwise", "ftrl sparse")
+    ),
+    *(
+        _recommender(f"optimizer {name} exact", OPTIMIZERS[name], table={"sparse_update": "exact"})
+        for name in (
+            "sgd decay",
+            "adagrad rowwise",
+            "rmsprop both",
+            "ftrl sparse",
+            "adam short",
+            "adamw",
+            "adam global_clipnorm",
+        )
     ),
     *_penalties(),
     *_joined(),

@@ -210,95 +210,6 @@ Pair activity_penalty(const std::string& isa, const py::array& x, double l1, dou
   });
 }
 
-// --- optimizers ----------------------------------------------------------------------------------
-
-// Settings by their names in UpdateStep; those left out are zero, gradient_scale one.
-template <class T>
-UpdateStep<T> update_step(const std::map<std::string, double>& settings) {
-  UpdateStep<T> step{};
-  step.gradient_scale = 1;
-  const std::map<std::string, T UpdateStep<T>::*> numbers = {
-      {"rate", &UpdateStep<T>::rate},
-      {"weight_decay", &UpdateStep<T>::weight_decay},
-      {"l1", &UpdateStep<T>::l1},
-      {"l2", &UpdateStep<T>::l2},
-      {"clip_value", &UpdateStep<T>::clip_value},
-      {"gradient_scale", &UpdateStep<T>::gradient_scale},
-      {"momentum", &UpdateStep<T>::momentum},
-      {"decay_1", &UpdateStep<T>::decay_1},
-      {"decay_2", &UpdateStep<T>::decay_2},
-      {"correction_1", &UpdateStep<T>::correction_1},
-      {"correction_2", &UpdateStep<T>::correction_2},
-      {"epsilon", &UpdateStep<T>::epsilon}};
-  for (const auto& [name, value] : settings) {
-    if (name == "nesterov") {
-      step.nesterov = value != 0;
-    } else if (name == "centered") {
-      step.centered = value != 0;
-    } else {
-      check(numbers.count(name) == 1, "settings: expected fields of UpdateStep, got ", name);
-      step.*numbers.at(name) = static_cast<T>(value);
-    }
-  }
-  return step;
-}
-
-Optimizer optimizer_kind(const std::string& optimizer) {
-  const auto kind = named<int>(optimizer_names(), optimizer, "optimizer");
-  return static_cast<Optimizer>(
-      std::min(kind, static_cast<int>(Optimizer::kAdam)));  // adamw is adam
-}
-
-// The three slots of w; null for None.
-template <class T>
-std::array<T*, 3> slot_pointers(std::vector<Optional>& slots, const Shape& shape) {
-  check(slots.size() == 3, "slots: expected 3, got ", slots.size());
-  std::array<T*, 3> pointers{};
-  for (size_t i = 0; i < 3; ++i) {
-    pointers[i] = slots[i] ? output<T>(*slots[i], "slots", shape) : nullptr;
-  }
-  return pointers;
-}
-
-// Changes w and the slots in place.
-void update(const std::string& isa, const std::string& optimizer,
-            const std::map<std::string, double>& settings, py::array& w,
-            std::vector<Optional> slots, const py::array& g, bool stream) {
-  by_type(w, "w", [&](auto zero) {
-    using T = decltype(zero);
-    const Shape shape = shape_of(w);
-    const auto s = slot_pointers<T>(slots, shape);
-    table<T>(isa).update(optimizer_kind(optimizer), update_step<T>(settings), w.size(),
-                         output<T>(w, "w", shape), s[0], s[1], s[2], input<T>(g, "g", shape),
-                         stream);
-  });
-}
-
-// The same for some rows, each at most once, of a table w[v, d].
-void update_rows(const std::string& isa, const std::string& optimizer,
-                 const std::map<std::string, double>& settings, const py::array& rows, py::array& w,
-                 std::vector<Optional> slots, const py::array& g) {
-  by_type(w, "w", [&](auto zero) {
-    using T = decltype(zero);
-    const auto [v, d] = matrix(w, "w");
-    const int64_t count = rows.size();
-    const auto s = slot_pointers<T>(slots, {v, d});
-    table<T>(isa).update_rows(optimizer_kind(optimizer), update_step<T>(settings), count, d,
-                              ids(rows, "rows", count, v), output<T>(w, "w", {v, d}), s[0], s[1],
-                              s[2], input<T>(g, "g", {count, d}));
-  });
-}
-
-// Changes g in place.
-void regularize(const std::string& isa, const py::array& w, double l2, double clip_value,
-                py::array& g) {
-  by_type(w, "w", [&](auto zero) {
-    using T = decltype(zero);
-    table<T>(isa).regularize(w.size(), input<T>(w, "w"), static_cast<T>(l2),
-                             static_cast<T>(clip_value), output<T>(g, "g", shape_of(w)));
-  });
-}
-
 // The operations done, and the sum of the chains.
 std::pair<double, float> multiply_adds(const std::string& isa, int64_t rounds) {
   float sum = 0.0F;
@@ -337,14 +248,9 @@ void bind_kernels(py::module_& m) {
   k.def("sum_squares", &sum_squares, isa, py::arg("x"));
   k.def("activity_penalty", &activity_penalty, isa, py::arg("x"), py::arg("l1"), py::arg("l2"),
         py::arg("weights"), py::arg("scale"), py::arg("dy"));
-  k.def("update_rows", &update_rows, isa, py::arg("optimizer"), py::arg("settings"),
-        py::arg("rows"), py::arg("w"), py::arg("slots"), py::arg("g"));
-  k.def("update", &update, isa, py::arg("optimizer"), py::arg("settings"), py::arg("w"),
-        py::arg("slots"), py::arg("g"), py::arg("stream") = false);
-  k.def("regularize", &regularize, isa, py::arg("w"), py::arg("l2"), py::arg("clip_value"),
-        py::arg("g"));
   k.def("multiply_adds", &multiply_adds, isa, py::arg("rounds"),
         py::call_guard<py::gil_scoped_release>());
+  bind_update_kernels(k);
   bind_row_kernels(m, k);
   bind_winograd_kernels(k);
   bind_bf16_kernels(k);

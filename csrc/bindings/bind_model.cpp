@@ -245,7 +245,7 @@ py::dict state(Engine<T>& engine) {
     for (int slot = 0; slot < 3; ++slot) {
       if (parameter->slots[slot].size() == 0) continue;
       const std::string name = parameter->name + ":" + engine.optimizer().slot_names[slot];
-      arrays[py::str(name)] = copy_of(parameter->slots[slot].data(), parameter->shape);
+      arrays[py::str(name)] = copy_of(parameter->slots[slot].data(), parameter->slot_shape());
     }
   }
   return arrays;
@@ -265,7 +265,7 @@ void set_state(Engine<T>& engine, const py::dict& arrays) {
       const std::string name = parameter->name + ":" + engine.optimizer().slot_names[slot];
       check(arrays.contains(name), "state: expected ", name, ", got nothing");
       const auto array = py::cast<py::array>(arrays[py::str(name)]);
-      copies.emplace_back(&parameter->slots[slot], input<T>(array, name, parameter->shape));
+      copies.emplace_back(&parameter->slots[slot], input<T>(array, name, parameter->slot_shape()));
     }
   }
   check(copies.size() + 1 == arrays.size(), "state: expected ", copies.size() + 1, " entries, got ",

@@ -211,10 +211,11 @@ Shape vector_of(int64_t n) {
 
 template <bool kNormal>
 py::array_t<double> random_numbers(const Kernels<double>& kernels, uint64_t seed, uint32_t stream,
-                                   int64_t n) {
+                                   int64_t n, int64_t first) {
+  check(first >= 0 && first % 4 == 0, "first: expected a multiple of 4, got ", first);
   auto out = new_array<double>(vector_of(n));
   const auto kernel = kNormal ? kernels.random_normal : kernels.random_uniform;
-  kernel(seed, stream, n, 0.0, 1.0, out.mutable_data());
+  kernel(seed, stream, first, n, 0.0, 1.0, out.mutable_data());
   return out;
 }
 
@@ -232,16 +233,16 @@ void bind_random(py::module_& m, py::module_& k) {
   const auto isa = py::arg("isa"), seed = py::arg("seed"), n = py::arg("n");
   m.def(
       "random_uniform",
-      [](uint64_t s, uint32_t stream, int64_t count) {
-        return random_numbers<false>(kernels<double>(), s, stream, count);
+      [](uint64_t s, uint32_t stream, int64_t count, int64_t from) {
+        return random_numbers<false>(kernels<double>(), s, stream, count, from);
       },
-      seed, py::arg("stream"), n);
+      seed, py::arg("stream"), n, py::arg("first") = 0);
   m.def(
       "random_normal",
-      [](uint64_t s, uint32_t stream, int64_t count) {
-        return random_numbers<true>(kernels<double>(), s, stream, count);
+      [](uint64_t s, uint32_t stream, int64_t count, int64_t from) {
+        return random_numbers<true>(kernels<double>(), s, stream, count, from);
       },
-      seed, py::arg("stream"), n);
+      seed, py::arg("stream"), n, py::arg("first") = 0);
   m.def(
       "epoch_order",
       [](uint64_t s, uint32_t epoch, int64_t count) {
@@ -251,13 +252,13 @@ void bind_random(py::module_& m, py::module_& k) {
   k.def(
       "random_uniform",
       [](Isa name, uint64_t s, uint32_t stream, int64_t count) {
-        return random_numbers<false>(table<double>(name), s, stream, count);
+        return random_numbers<false>(table<double>(name), s, stream, count, 0);
       },
       isa, seed, py::arg("stream"), n);
   k.def(
       "random_normal",
       [](Isa name, uint64_t s, uint32_t stream, int64_t count) {
-        return random_numbers<true>(table<double>(name), s, stream, count);
+        return random_numbers<true>(table<double>(name), s, stream, count, 0);
       },
       isa, seed, py::arg("stream"), n);
   k.def(

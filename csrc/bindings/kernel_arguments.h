@@ -93,6 +93,7 @@ inline Window window_of(const std::array<int64_t, 12>& n) {
 
 // Adds the kernels of tables, rows and noise to k, and the sources of random numbers to m.
 void bind_row_kernels(pybind11::module_& m, pybind11::module_& k);
+void bind_update_kernels(pybind11::module_& k);
 void bind_winograd_kernels(pybind11::module_& k);
 void bind_bf16_kernels(pybind11::module_& k);
 

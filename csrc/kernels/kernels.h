@@ -33,7 +33,7 @@ enum class Loss : int {
   kCategoricalCrossentropy,
   kCount
 };
-enum class Optimizer : int { kSgd, kAdagrad, kRmsprop, kAdam, kCount };
+enum class Optimizer : int { kSgd, kAdagrad, kRmsprop, kFtrl, kAdam, kCount };
 enum class BagMode : int { kSum, kMean, kSqrtn, kMax };
 
 // One step's settings of an optimizer (docs/design.md, section 3). Unused ones are ignored.
@@ -49,7 +49,23 @@ struct UpdateStep {
   T correction_1;      // adam: 1 / (1 - beta_1^t)
   T correction_2;      // adam: 1 / sqrt(1 - beta_2^t)
   T epsilon;
+  T strength_1, strength_2;  // ftrl: its own L1 and L2
+  T beta, power;             // ftrl: power = -learning_rate_power
   bool nesterov, centered;
+  bool rowwise;  // adagrad on rows of a table: one accumulator a row, s0[v]
+};
+
+// The steps of a run, which rows of a table may have missed. All but the pointers hold for the run.
+template <class T>
+struct Missed {
+  const UpdateStep<T>* steps;    // those that were applied, in order
+  const double *decays, *rates;  // sums before each step: log(1 - its decay), its rate
+  Index now;                     // rows are brought to where they stand before step `now`
+  Index then;                    // and marked as having seen the steps before `then`
+  Index most;                    // steps replayed one by one; the others are taken together
+  double fades[3];               // log of what a step without gradient multiplies each slot by
+  int momentum;                  // the slot that moves weights without a gradient, or -1
+  bool closed, l1, rowwise;      // decay has a closed form; L1 acts; as UpdateStep's
 };
 
 // Who draws random numbers: the last word of a counter; a layer adds 4 times its position.
@@ -271,9 +287,23 @@ struct Kernels {
   // g[r, d] = sum over starts[r] <= i < starts[r + 1] of dy[order[i], d], in that order, r < count.
   void (*embedding_sums)(Index count, Index d, const int32_t* starts, const int32_t* order,
                          const T* dy, T* g);
-  // update for the rows rows[0..count) of a table (and of its slots), with gradients g[count, d].
-  void (*update_rows)(Optimizer kind, const UpdateStep<T>& step, Index count, Index d,
+  // update for the rows rows[0..count) of a table (and of its slots), with gradients g[count, d];
+  // `more` rows follow in rows and are asked for ahead. With step.rowwise rows may be null: the
+  // first ones.
+  void (*update_rows)(Optimizer kind, const UpdateStep<T>& step, Index count, Index more, Index d,
                       const int32_t* rows, T* w, T* s0, T* s1, T* s2, const T* g);
+  // update_rows for a table held as bfloat16 (T = float): its rows are rounded stochastically, by
+  // the upper 16 bits of words at `noise` (counter column / 4, row).
+  void (*update_rows_bf16)(Optimizer kind, const UpdateStep<T>& step, Index count, Index more,
+                           Index d, const int32_t* rows, uint16_t* w, T* s0, T* s1, T* s2,
+                           const T* g, const NoiseKey& noise);
+  // embedding_forward from such a table.
+  void (*gather_bf16)(Index count, Index d, const uint16_t* table, const int32_t* ids, T* y,
+                      Index ldy);
+  // Rows rows[0..count) (null: the first ones) go through the steps they missed: row r has seen
+  // those before last[r].
+  void (*catch_up_rows)(Optimizer kind, const Missed<T>& missed, Index count, Index d,
+                        const int32_t* rows, int32_t* last, T* w, T* s0, T* s1, T* s2);
   // y[m, d] = combination of the k rows ids[m, k] of each bag, weights[m, k] or null; ids equal to
   // padding are left out; an empty bag gives zeros. mean divides by the sum of weights, sqrtn by
   // the root of the sum of squared weights (1 each without weights); max takes no weights and
@@ -318,9 +348,12 @@ struct Kernels {
   // y = x + stddev * normal.
   void (*gaussian_noise)(const NoiseKey& key, Index first, Index m, Index n, T stddev, const T* x,
                          T* y);
-  // out[i] = low + (high - low) * u_i, or mean + stddev * normal_i: the arrays of section 4.
-  void (*random_uniform)(uint64_t seed, uint32_t stream, Index count, T low, T high, T* out);
-  void (*random_normal)(uint64_t seed, uint32_t stream, Index count, T mean, T stddev, T* out);
+  // out[i] = low + (high - low) * u, or mean + stddev * normal, for elements first + i, i < count,
+  // of the arrays of section 4; first is a multiple of 4.
+  void (*random_uniform)(uint64_t seed, uint32_t stream, Index first, Index count, T low, T high,
+                         T* out);
+  void (*random_normal)(uint64_t seed, uint32_t stream, Index first, Index count, T mean, T stddev,
+                        T* out);
   // order[n]: the rows of an epoch (docs/design.md, section 4).
   void (*epoch_order)(uint64_t seed, uint32_t epoch, Index n, int32_t* order);
 
@@ -335,6 +368,8 @@ struct Kernels {
   // `rounds` multiply-adds in every lane of most registers, and nothing else. Returns how many
   // operations that was, two each; sum is there so that none can be left out.
   double (*multiply_adds)(Index rounds, T* sum);
+  // Rows rows[0..count) of w[v, d] read, changed and written: what an update of a table can reach.
+  void (*random_rows)(Index count, Index d, const int32_t* rows, T* w);
 };
 
 // --- dispatch ----------------------------------------------------------------------------------

@@ -1,4 +1,5 @@
-// The machine's limit of arithmetic: multiply-adds in registers alone, for benches.
+// The machine's limits, for benches: multiply-adds in registers alone, random rows in memory alone.
+#include "kernels/rows.h"
 #include "kernels/vector.h"
 
 namespace fastnn::FASTNN_ISA {
@@ -25,11 +26,24 @@ double multiply_adds(Index rounds, T* sum) {
   return 2.0 * kChains * kLanes<T> * static_cast<double>(rounds);
 }
 
+constexpr Index kRowsAhead = 12;  // rows between a prefetch and its use
+
+template <class T>
+void random_rows(Index count, Index d, const int32_t* rows, T* w) {
+  for (Index i = 0; i < count; ++i) {
+    if (i + kRowsAhead < count) prefetch_row(d, w + rows[i + kRowsAhead] * d);
+    T* row = w + rows[i] * d;
+#pragma omp simd
+    for (Index j = 0; j < d; ++j) row[j] = row[j] * T(0.5) + T(1);
+  }
+}
+
 }  // namespace
 
 template <class T>
 void add_limits(Kernels<T>& table) {
   table.multiply_adds = multiply_adds<T>;
+  table.random_rows = random_rows<T>;
 }
 template void add_limits(Kernels<float>& table);
 template void add_limits(Kernels<double>& table);

@@ -41,15 +41,23 @@ void gaussian_noise(const NoiseKey& key, Index first, Index m, Index n, T stddev
   });
 }
 
-// The arrays of initial weights are drawn as a row of their own.
-NoiseKey array_key(uint64_t seed, uint32_t stream) {
-  return {seed, stream, static_cast<uint32_t>(Stream::kArray)};
+// Calls body(p, n, words) for pieces of up to kNumbers of the elements from `first` on.
+template <class Body>
+FASTNN_INLINE void for_array(uint64_t seed, uint32_t stream, Index first, Index count, Body body) {
+  alignas(64) uint32_t words[kNumbers];
+  for (Index p = 0; p < count; p += kNumbers) {
+    const Counter at{static_cast<uint32_t>((first + p) / 4), 0, stream,
+                     static_cast<uint32_t>(Stream::kArray)};
+    draw(seed, at, words);
+    body(p, least(kNumbers, count - p), words);
+  }
 }
 
 template <class T>
-void random_uniform(uint64_t seed, uint32_t stream, Index count, T low, T high, T* out) {
+void random_uniform(uint64_t seed, uint32_t stream, Index first, Index count, T low, T high,
+                    T* out) {
   const double from = low, span = static_cast<double>(high) - from;
-  for_pieces(array_key(seed, stream), 0, 1, count, [=](Index at, Index n, const uint32_t* words) {
+  for_array(seed, stream, first, count, [=](Index at, Index n, const uint32_t* words) {
     for (Index j = 0; j < n; ++j)
       out[at + j] = static_cast<T>(from + span * to_uniform<double>(words[j]));
   });
@@ -57,9 +65,10 @@ void random_uniform(uint64_t seed, uint32_t stream, Index count, T low, T high, 
 
 // In double, so that float weights are the rounded double ones.
 template <class T>
-void random_normal(uint64_t seed, uint32_t stream, Index count, T mean, T stddev, T* out) {
+void random_normal(uint64_t seed, uint32_t stream, Index first, Index count, T mean, T stddev,
+                   T* out) {
   const double center = mean, spread = stddev;
-  for_pieces(array_key(seed, stream), 0, 1, count, [=](Index at, Index n, const uint32_t* words) {
+  for_array(seed, stream, first, count, [=](Index at, Index n, const uint32_t* words) {
     double normal[kNumbers];
     to_normal(words, normal);
     for (Index j = 0; j < n; ++j) out[at + j] = static_cast<T>(center + spread * normal[j]);

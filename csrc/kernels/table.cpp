@@ -10,6 +10,7 @@ static void fill(Kernels<T>& table) {
   add_activations(table);
   add_losses(table);
   add_update(table);
+  add_catch_up(table);
   add_embedding(table);
   add_rows(table);
   add_noise(table);
@@ -25,6 +26,7 @@ static void fill(Kernels<T>& table) {
 void fill_tables(Kernels<float>& single, Kernels<double>& twice) {
   fill(single);
   add_bf16(single);
+  add_embedding_bf16(single);
   add_winograd_bf16(single);
   fill(twice);
 }

@@ -20,6 +20,8 @@ void add_losses(Kernels<T>& table);
 template <class T>
 void add_update(Kernels<T>& table);
 template <class T>
+void add_catch_up(Kernels<T>& table);
+template <class T>
 void add_embedding(Kernels<T>& table);
 template <class T>
 void add_rows(Kernels<T>& table);
@@ -41,6 +43,7 @@ template <class T>
 void add_limits(Kernels<T>& table);
 
 void add_bf16(Kernels<float>& table);
+void add_embedding_bf16(Kernels<float>& table);
 void add_winograd_bf16(Kernels<float>& table);
 
 // Fills both tables of this instruction set.

@@ -1,9 +1,5 @@
 // One optimizer step on a piece of a parameter, with decay, penalties and clipping fused in.
-#include "kernels/update.h"
-
-#include <type_traits>
-
-#include "kernels/rows.h"
+#include "kernels/update_block.h"
 
 namespace fastnn::FASTNN_ISA {
 namespace {
@@ -27,63 +23,6 @@ FASTNN_INLINE void fence() {
 #if defined(__SSE2__) && !defined(__clang__)
   __builtin_ia32_sfence();
 #endif
-}
-
-template <class T>
-FASTNN_INLINE T clip(T g, T bound) {
-  g = g > bound ? bound : g;
-  return g < -bound ? -bound : g;
-}
-
-// The parts that most steps do without.
-template <class T>
-struct Extras {
-  T l2_twice, bound, scale, keep, l1;
-
-  explicit Extras(const UpdateStep<T>& step)
-      : l2_twice(T(2) * step.l2),
-        bound(step.clip_value > 0 ? step.clip_value : Real<T>::kInf),
-        scale(step.gradient_scale),
-        keep(T(1) - step.rate * step.weight_decay),
-        l1(step.l1) {}
-
-  static bool needed(const UpdateStep<T>& step) {
-    return step.weight_decay != 0 || step.l1 != 0 || step.l2 != 0 || step.clip_value != 0 ||
-           step.gradient_scale != 1;
-  }
-  FASTNN_INLINE T gradient(T g, T w) const { return clip(g + l2_twice * w, bound) * scale; }
-  FASTNN_INLINE T shrink(T w, T size) const {
-    const T rest = vabs(w) - size * l1;
-    return vcopysign(rest < 0 ? T(0) : rest, w);
-  }
-};
-
-template <class T>
-struct Arrays {
-  T *w, *s0, *s1, *s2;
-  const T* g;
-};
-
-template <class T, class Rule, bool kExtras>
-FASTNN_INLINE void update_block(const UpdateStep<T>& step, const Extras<T>& extras, const T* w,
-                                T* out, T* s0, T* s1, T* s2, const T* g) {
-#pragma omp simd
-  for (Index j = 0; j < kBlock<T>; ++j) {
-    T a = 0, b = 0, c = 0;
-    if constexpr (Rule::kSlots & 1) a = s0[j];
-    if constexpr (Rule::kSlots & 2) b = s1[j];
-    if constexpr (Rule::kSlots & 4) c = s2[j];
-    const T gradient = kExtras ? extras.gradient(g[j], w[j]) : g[j];
-    const Move<T> at = Rule::at(step, gradient, a, b, c);
-    if constexpr (kExtras) {
-      out[j] = extras.shrink(extras.keep * w[j] - at.move, at.size);
-    } else {
-      out[j] = w[j] - at.move;
-    }
-    if constexpr (Rule::kSlots & 1) s0[j] = a;
-    if constexpr (Rule::kSlots & 2) s1[j] = b;
-    if constexpr (Rule::kSlots & 4) s2[j] = c;
-  }
 }
 
 template <class T, class Rule, bool kExtras>
@@ -141,20 +80,23 @@ void run_numbers(const UpdateStep<T>& step, Index count, const int32_t* rows, co
   }
 }
 
-constexpr Index kRowsAhead = 4;  // rows between a prefetch and its use
+// Asks for a row of a table and of its slots.
+template <class T, class Rule>
+FASTNN_INLINE void prefetch_rows(Index d, Index from, const Arrays<T>& at) {
+  prefetch_row(d, at.w + from);
+  if constexpr (Rule::kSlots & 1) prefetch_row(d, at.s0 + from);
+  if constexpr (Rule::kSlots & 2) prefetch_row(d, at.s1 + from);
+  if constexpr (Rule::kSlots & 4) prefetch_row(d, at.s2 + from);
+}
+
+constexpr Index kRowsAhead = 8;  // rows between a prefetch and its use
 
 template <class T, class Rule, bool kExtras>
-void run_rows(const UpdateStep<T>& given, Index count, Index d, const int32_t* rows,
+void run_rows(const UpdateStep<T>& given, Index count, Index more, Index d, const int32_t* rows,
               const Arrays<T>& at) {
   if (d == 1) return run_numbers<T, Rule, kExtras>(given, count, rows, at);
   for (Index i = 0; i < count; ++i) {
-    if (i + kRowsAhead < count) {
-      const Index next = rows[i + kRowsAhead] * d;
-      prefetch_row(d, at.w + next);
-      if constexpr (Rule::kSlots & 1) prefetch_row(d, at.s0 + next);
-      if constexpr (Rule::kSlots & 2) prefetch_row(d, at.s1 + next);
-      if constexpr (Rule::kSlots & 4) prefetch_row(d, at.s2 + next);
-    }
+    if (i + kRowsAhead < count + more) prefetch_rows<T, Rule>(d, rows[i + kRowsAhead] * d, at);
     const Index from = rows[i] * d;
     const auto slot = [from](T* s) { return s == nullptr ? s : s + from; };
     run<T, Rule, kExtras>(
@@ -162,26 +104,46 @@ void run_rows(const UpdateStep<T>& given, Index count, Index d, const int32_t* r
   }
 }
 
-// Calls body(rule, extras) with the rule and whether the step has extras, as types.
-template <class T, class Body>
-void with_rule(Optimizer kind, const UpdateStep<T>& step, const Arrays<T>& at, Body body) {
-  const auto call = [&](auto rule) {
-    Extras<T>::needed(step) ? body(rule, std::true_type()) : body(rule, std::false_type());
-  };
-  switch (kind) {
-    case Optimizer::kSgd:
-      return at.s0 != nullptr ? call(Sgd()) : call(PlainSgd());
-    case Optimizer::kAdagrad:
-      return call(Adagrad());
-    case Optimizer::kRmsprop:
-      if (step.centered) {
-        return at.s1 != nullptr ? call(RmspropOf<true, true>()) : call(RmspropOf<false, true>());
+// Adagrad with one accumulator a row: s0[v] gains the mean of the row's squared gradients.
+template <class T>
+void run_rowwise(const UpdateStep<T>& given, Index count, Index more, Index d, const int32_t* rows,
+                 const Arrays<T>& at) {
+  const UpdateStep<T> step = given;
+  const Extras<T> extras(step);
+  T w_copy[kBlock<T>], g_copy[kBlock<T>];
+  for (Index i = 0; i < count; ++i) {
+    if (i + kRowsAhead < count + more) {
+      const Index next = rows == nullptr ? i + kRowsAhead : rows[i + kRowsAhead];
+      prefetch_row(d, at.w + next * d);
+      __builtin_prefetch(at.s0 + next);
+    }
+    const Index row = rows == nullptr ? i : rows[i];
+    T* w = at.w + row * d;
+    const T* g = at.g + i * d;
+    T lanes[kBlock<T>] = {};
+    for (Index p = 0; p < d; p += kBlock<T>) {
+      const T* from = open(g + p, d - p, g_copy);
+      const T* old = open(w + p, d - p, w_copy);
+#pragma omp simd
+      for (Index j = 0; j < kBlock<T>; ++j) {
+        const T gradient = extras.gradient(from[j], old[j]);
+        lanes[j] += gradient * gradient;
       }
-      return at.s1 != nullptr ? call(RmspropOf<true, false>()) : call(RmspropOf<false, false>());
-    case Optimizer::kAdam:
-      return call(Adam());
-    case Optimizer::kCount:
-      return;
+    }
+    T total = 0;
+    for (Index j = 0; j < kBlock<T>; ++j) total += lanes[j];
+    at.s0[row] += total / static_cast<T>(d);
+    const T size = step.rate / (vsqrt(at.s0[row]) + step.epsilon);
+    for (Index p = 0; p < d; p += kBlock<T>) {
+      const T* from = open(g + p, d - p, g_copy);
+      T* out = open(w + p, d - p, w_copy);
+#pragma omp simd
+      for (Index j = 0; j < kBlock<T>; ++j) {
+        const T gradient = extras.gradient(from[j], out[j]);
+        out[j] = extras.shrink(extras.keep * out[j] - size * gradient, size);
+      }
+      close(w + p, d - p, w_copy);
+    }
   }
 }
 
@@ -196,11 +158,12 @@ void update(Optimizer kind, const UpdateStep<T>& step, Index count, T* w, T* s0,
 }
 
 template <class T>
-void update_rows(Optimizer kind, const UpdateStep<T>& step, Index count, Index d,
+void update_rows(Optimizer kind, const UpdateStep<T>& step, Index count, Index more, Index d,
                  const int32_t* rows, T* w, T* s0, T* s1, T* s2, const T* g) {
   const Arrays<T> at{w, s0, s1, s2, g};
+  if (step.rowwise) return run_rowwise(step, count, more, d, rows, at);
   with_rule(kind, step, at, [&](auto rule, auto extras) {
-    run_rows<T, decltype(rule), decltype(extras)::value>(step, count, d, rows, at);
+    run_rows<T, decltype(rule), decltype(extras)::value>(step, count, more, d, rows, at);
   });
 }
 

@@ -15,10 +15,12 @@ class Embedding : public Layer<T> {
     check_ids(node, inputs[0], v_);
     this->add_parameter("embeddings", {v_, d_}, number_within(node, "embeddings_l1", 0, 0, 1e30),
                         number_within(node, "embeddings_l2", 0, 0, 1e30),
-                        node.config.number("trainable", 1) != 0);
+                        node.config.number("trainable", 1) != 0)
+        .table = true;
     this->output.shape = inputs[0].shape;
     this->output.shape.push_back(d_);
-    use_ = {node.inputs[0], inputs[0].width(), -1, updates_every_row(node)};
+    const std::string update = sparse_update(node);
+    use_ = {node.inputs[0], inputs[0].width(), -1, update == "dense", update == "exact"};
   }
 
   void forward(const Rows<T>& rows) const override {

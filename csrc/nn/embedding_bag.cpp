@@ -37,11 +37,14 @@ class EmbeddingBag : public Layer<T> {
           ": expected padding_idx in [0, ", v_, "), got ", padding);
     this->add_parameter("embeddings", {v_, d_}, number_within(node, "embeddings_l1", 0, 0, 1e30),
                         number_within(node, "embeddings_l2", 0, 0, 1e30),
-                        node.config.number("trainable", 1) != 0);
+                        node.config.number("trainable", 1) != 0)
+        .table = true;
     this->output.shape = {d_};
     this->extra = checked_multiply(k_, d_);
     this->marks = mode_ == BagMode::kMax ? d_ : 0;
-    use_ = {node.inputs[0], k_, static_cast<int32_t>(padding), updates_every_row(node)};
+    const std::string update = sparse_update(node);
+    use_ = {node.inputs[0], k_, static_cast<int32_t>(padding), update == "dense",
+            update == "exact"};
   }
 
   void forward(const Rows<T>& rows) const override {

@@ -90,6 +90,7 @@ void Engine<T>::compile(const std::vector<Spec>& losses, const std::vector<doubl
                         const std::vector<std::vector<std::string>>& metrics) {
   std::vector<Head<T>> heads = plan_heads(network_, losses, loss_weights, metrics);
   const OptimizerPlan plan = plan_optimizer(optimizer);
+  check_exact(plan);
   const std::unique_lock<std::shared_mutex> lock(mutex());
   trainer_.reset();
   heads_ = std::move(heads);
@@ -97,6 +98,19 @@ void Engine<T>::compile(const std::vector<Spec>& losses, const std::vector<doubl
   for (Parameter<T>* parameter : network_.parameters) reset_slots(optimizer_, *parameter);
   step_ = 0;
   compiled_ = true;
+}
+
+// Refuses sparse_update="exact" where rows that were left alone cannot catch up.
+template <class T>
+void Engine<T>::check_exact(const OptimizerPlan& plan) const {
+  for (const auto& layer : network_.layers) {
+    if (layer == nullptr || layer->table() == nullptr || !layer->table()->exact) continue;
+    const Parameter<T>& parameter = *layer->parameters[0];
+    if (!parameter.trainable) continue;
+    const std::string reason = no_exact_form(plan, parameter.l1, parameter.l2);
+    check(reason.empty(), layer->name, ": expected sparse_update touched or dense, got exact with ",
+          reason);
+  }
 }
 
 template <class T>

@@ -58,6 +58,7 @@ class Engine {
   void check_ids(const Examples<T>& examples) const;
   void check_labels(const Examples<T>& examples) const;
   void check_compiled() const;
+  void check_exact(const OptimizerPlan& plan) const;
   void fold();
   double penalty(const Parameter<T>& parameter, T* gradient) const;
 

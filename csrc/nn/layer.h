@@ -21,10 +21,13 @@ struct Parameter {
   Shape shape;
   double l1 = 0, l2 = 0;
   bool trainable = true;
+  bool table = false;    // rows are looked up by ids
+  bool rowwise = false;  // its slots hold one number a row
   Buffer<T> value;
   Buffer<T> slots[3];
   Buffer<T> gradient;  // only while gradients are stored: clipping by a norm, gradients()
   int64_t size() const { return size_of(shape); }
+  Shape slot_shape() const { return rowwise ? Shape{shape[0]} : shape; }
 };
 
 // The slots of a parameter from one element on, as an update takes them: null for those it lacks.

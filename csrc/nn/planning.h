@@ -52,12 +52,13 @@ inline int64_t size_setting(const Node& node, const std::string& name) {
   return static_cast<int64_t>(value);
 }
 
-// sparse_update: "touched" rows of a table, or "dense", every row in every step.
-inline bool updates_every_row(const Node& node) {
+// sparse_update: "touched" rows of a table; "dense", every row in every step; or "exact", as dense,
+// but rows that were not looked up catch up when they are.
+inline std::string sparse_update(const Node& node) {
   const std::string update = node.config.word("sparse_update", "touched");
-  check(update == "touched" || update == "dense", node.name,
-        ": expected sparse_update to be touched or dense, got ", update);
-  return update == "dense";
+  check(update == "touched" || update == "exact" || update == "dense", node.name,
+        ": expected sparse_update to be one of touched, exact, dense, got ", update);
+  return update;
 }
 
 }  // namespace fastnn

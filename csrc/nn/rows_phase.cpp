@@ -51,7 +51,7 @@ void Trainer<T>::prepare(const Team& team, const Examples<T>& examples, const St
     sort(static_cast<size_t>(job), examples, step);
   }
   team.wait();
-  tables_.prepare(team.member, team.size);
+  tables_.prepare(kernels_, optimizer_, step.applied, step.weight > 0, team.member, team.size);
   team.wait();
 }
 

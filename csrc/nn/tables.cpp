@@ -27,12 +27,13 @@ void gather_ids(const int32_t* ids, const int32_t* rows, int64_t count, int64_t 
 }
 
 template <class T>
-Tables<T>::Tables(const Network<T>& network, int64_t rows, bool store_gradients) {
+Tables<T>::Tables(const Network<T>& network, const OptimizerPlan& plan, int64_t rows,
+                  bool store_gradients) {
   for (const auto& layer : network.layers) {
     if (layer == nullptr || layer->table() == nullptr) continue;
     Parameter<T>* parameter = layer->parameters[0].get();
     if (!parameter->trainable) continue;
-    Table<T> table{layer.get(), parameter, *layer->table(), parameter->shape[1], 0, {}, {}};
+    Table<T> table{layer.get(), parameter, *layer->table(), parameter->shape[1], 0, {}, {}, {}, {}};
     const auto input = std::find(network.inputs.begin(), network.inputs.end(), table.use.ids_node);
     const int at = static_cast<int>(input - network.inputs.begin());
     while (table.sorted < sorted_.size() && sorted_[table.sorted].input != at) ++table.sorted;
@@ -48,7 +49,11 @@ Tables<T>::Tables(const Network<T>& network, int64_t rows, bool store_gradients)
       table.sums.reset(checked_multiply(most, table.d));
       table.squares.reset(most);
     }
-    prepares_ = prepares_ || table.use.exact;
+    if (table.use.exact) table.missed = MissedSteps<T>(plan, parameter->l1, parameter->l2);
+    if (table.missed.matter()) {
+      table.last.reset(parameter->shape[0]);
+      prepares_ = true;
+    }
     tables_.push_back(std::move(table));
   }
   for (SortedIds& ids : sorted_) {
@@ -78,7 +83,50 @@ void Tables<T>::sort(size_t which, const Kernels<T>& kernels,
 }
 
 template <class T>
-void Tables<T>::prepare(int /*part*/, int /*parts*/) const {}
+void Tables<T>::begin(const std::vector<double>& rates) {
+  for (Table<T>& table : tables_) {
+    if (!table.missed.matter()) continue;
+    table.missed.begin(rates);
+    std::fill_n(table.last.data(), table.last.size(), 0);
+  }
+}
+
+template <class T>
+void Tables<T>::record(const UpdateStep<T>& step) {
+  for (Table<T>& table : tables_) {
+    if (table.missed.matter()) table.missed.record(step);
+  }
+}
+
+template <class T>
+void Tables<T>::prepare(const Kernels<T>& kernels, const OptimizerPlan& plan, int64_t applied,
+                        bool applies, int part, int parts) {
+  for (Table<T>& table : tables_) {
+    if (!table.missed.matter()) continue;
+    const Missed<T> missed = table.missed.until(applied, applied + (applies ? 1 : 0));
+    const int32_t* rows = sorted_[table.sorted].rows.data();
+    const Slots<T> slots(*table.parameter, 0);
+    for_blocks(table, part, parts, [&](Range range) {
+      kernels.catch_up_rows(plan.kind, missed, range.end - range.begin, table.d, rows + range.begin,
+                            table.last.data(), table.parameter->value.data(), slots[0], slots[1],
+                            slots[2]);
+    });
+  }
+}
+
+template <class T>
+void Tables<T>::finish(const Kernels<T>& kernels, const OptimizerPlan& plan, int64_t applied,
+                       int part, int parts) {
+  for (Table<T>& table : tables_) {
+    if (!table.missed.matter()) continue;
+    Parameter<T>& p = *table.parameter;
+    const int64_t begin = p.shape[0] * part / parts, end = p.shape[0] * (part + 1) / parts;
+    const Slots<T> slots(p, p.rowwise ? begin : begin * table.d);
+    kernels.catch_up_rows(plan.kind, table.missed.until(applied, applied), end - begin, table.d,
+                          nullptr, table.last.data() + begin, p.value.data() + begin * table.d,
+                          slots[0], slots[1], slots[2]);
+  }
+}
 
 // Which distinct ids (or rows, when every row is updated) a part takes: equal numbers of lookups.
 template <class T>
@@ -126,14 +174,20 @@ void Tables<T>::step_rows(const Kernels<T>& kernels, const OptimizerPlan& plan,
                           const T* g) const {
   Parameter<T>& p = *table.parameter;
   const int64_t n = range.end - range.begin, d = table.d;
-  if (table.use.every_row) {
-    const Slots<T> slots(p, range.begin * d);
-    kernels.update(plan.kind, step, n * d, p.value.data() + range.begin * d, slots[0], slots[1],
-                   slots[2], g, false);
-  } else {
+  const SortedIds& ids = sorted_[table.sorted];
+  T* w = p.value.data();
+  if (!table.use.every_row) {
     const Slots<T> slots(p, 0);
-    kernels.update_rows(plan.kind, step, n, d, sorted_[table.sorted].rows.data() + range.begin,
-                        p.value.data(), slots[0], slots[1], slots[2], g);
+    kernels.update_rows(plan.kind, step, n, ids.distinct - range.end, d,
+                        ids.rows.data() + range.begin, w, slots[0], slots[1], slots[2], g);
+    return;
+  }
+  const Slots<T> slots(p, p.rowwise ? range.begin : range.begin * d);
+  w += range.begin * d;
+  if (p.rowwise) {
+    kernels.update_rows(plan.kind, step, n, 0, d, nullptr, w, slots[0], nullptr, nullptr, g);
+  } else {
+    kernels.update(plan.kind, step, n * d, w, slots[0], slots[1], slots[2], g, false);
   }
 }
 
@@ -197,8 +251,8 @@ void Tables<T>::update_every_row(const Kernels<T>& kernels, const Memory<T>& mem
                            table.layer->lookup_gradients(memory), g);
     const int32_t* padding = std::find(row, row + n, table.use.padding);
     if (padding != row + n) std::fill_n(g + (padding - row) * table.d, table.d, T{0});
-    kernels.update_rows(plan.kind, step, n, table.d, row, p.value.data(), slots[0], slots[1],
-                        slots[2], g);
+    kernels.update_rows(plan.kind, step, n, last - row - n, table.d, row, p.value.data(), slots[0],
+                        slots[1], slots[2], g);
   }
   std::fill_n(g, kBlockRows * table.d, T{0});
   for (int64_t row = range.begin; row < range.end;) {

@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "nn/missed.h"
 #include "nn/network.h"
 #include "nn/optimizer.h"
 
@@ -27,6 +28,8 @@ struct Table {
   size_t sorted;           // which SortedIds
   Buffer<T> sums;          // while gradients are stored: one row per distinct id (or per row)
   Buffer<double> squares;  // likewise, squared norms
+  MissedSteps<T> missed;   // with sparse_update="exact": the steps of a run
+  Buffer<int32_t> last;    // by row: the steps of the run that it has seen
 };
 
 // to[count, width] = the rows `rows` of ids[.., width], or its first ones when rows is null.
@@ -36,7 +39,7 @@ template <class T>
 class Tables {
  public:
   // For batches of at most `rows` rows.
-  Tables(const Network<T>& network, int64_t rows, bool store_gradients);
+  Tables(const Network<T>& network, const OptimizerPlan& plan, int64_t rows, bool store_gradients);
 
   size_t n_sorts() const { return sorted_.size(); }
   bool empty() const { return tables_.empty(); }
@@ -46,8 +49,17 @@ class Tables {
 
   // Whether a batch needs prepare() between its sorts and its rows.
   bool prepares() const { return prepares_; }
-  // Part `part` of `parts` of the rows that the batch looks up, made ready.
-  void prepare(int part, int parts) const;
+  // Before a run: none of its steps has been seen by any row.
+  void begin(const std::vector<double>& rates);
+  // Part `part` of `parts` of the rows that the batch looks up go through the steps that they
+  // missed of the `applied` ones of the run; `applies` says whether the step of the batch will be.
+  void prepare(const Kernels<T>& kernels, const OptimizerPlan& plan, int64_t applied, bool applies,
+               int part, int parts);
+  // A step of the run was applied; while nobody prepares.
+  void record(const UpdateStep<T>& step);
+  // Part `part` of `parts` of all rows go through what they missed: the end of a run.
+  void finish(const Kernels<T>& kernels, const OptimizerPlan& plan, int64_t applied, int part,
+              int parts);
 
   // Part `part` of `parts` of every table: gradients summed and applied; g holds scratch().
   void update(const Kernels<T>& kernels, const Memory<T>& memory, const OptimizerPlan& plan,

@@ -34,7 +34,7 @@ Trainer<T>::Trainer(const Network<T>& network, const std::vector<Head<T>>& heads
       batch_size_(batch_size),
       store_(store_gradients),
       arena_(std::make_unique<Arena<T>>(network, batch_size, head_nodes(heads))),
-      tables_(network, batch_size, store_gradients) {
+      tables_(network, optimizer, batch_size, store_gradients) {
   idle_.assign(network.layers.size(), false);
   int64_t n_metrics = 0;
   for (const Head<T>& head : heads) {
@@ -191,12 +191,15 @@ Report Trainer<T>::run(const Examples<T>& examples, const Run& run, int64_t& don
   const auto n_steps = static_cast<int64_t>(run.rates.size());
   const int64_t start = done;
   Poll poll(run.poll);
+  tables_.begin(run.rates);
   parallel(threads, [&](const Team& team) {
     const FlushDenormals flush;
     if (team.member == 0 && team.size < threads) prepare_threads(team.size);
     team.wait();
+    int64_t applied = 0;
     for (int64_t s = 0; s < n_steps; ++s) {
-      const Step step = step_at(examples, run, run.first_step + s, start + s);
+      Step step = step_at(examples, run, run.first_step + s, start + s);
+      step.applied = applied;
       if (team.member == 0) {
         count_ = step.count;
         for (auto& next : counters[(s + 1) % 2]) next.store(0, std::memory_order_relaxed);
@@ -209,7 +212,12 @@ Report Trainer<T>::run(const Examples<T>& examples, const Run& run, int64_t& don
         break;
       }
       const double rate = run.rates[static_cast<size_t>(s)];
-      if (step.weight > 0) weights_phase(team, update_step<T>(optimizer_, rate, start + s + 1));
+      if (step.weight > 0) {
+        const UpdateStep<T> update = update_step<T>(optimizer_, rate, start + s + 1);
+        weights_phase(team, update);
+        if (team.member == 0) tables_.record(update);
+        ++applied;
+      }
       if (team.member == 0) {
         add_to(report, step, loss);
         if (poll.stop()) stop.store(true);
@@ -217,6 +225,7 @@ Report Trainer<T>::run(const Examples<T>& examples, const Run& run, int64_t& don
       team.wait();
       if (stop.load()) break;
     }
+    tables_.finish(kernels_, optimizer_, applied, team.member, team.size);
   });
   report.interrupted = stop.load();
   done += report.steps;

@@ -63,8 +63,9 @@ class Trainer {
   struct Step {           // the batch of one step
     const int32_t* rows;  // of the data set, or null for consecutive ones
     int64_t first, count;
-    double weight;   // sum of the batch's weights
-    int64_t number;  // the model's step, from 0
+    double weight;    // sum of the batch's weights
+    int64_t number;   // the model's step, from 0
+    int64_t applied;  // steps of the run that changed weights, so far
   };
 
   void plan_tiles();

@@ -18,7 +18,7 @@ from fastnn.description import Description
 from fastnn.graph import Setting, Spec
 from fastnn.schedules import Schedule
 
-__all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop"]
+__all__ = ["FTRL", "SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop"]
 
 CLIPS = ("clipvalue", "clipnorm", "global_clipnorm")
 
@@ -115,6 +115,10 @@ class Adagrad(Optimizer):
         Where the sum of squares starts, >= 0; larger damps the first steps.
     epsilon : float, default 1e-7
         Added to the root, > 0.
+    rowwise : bool, default False
+        A table keeps one sum per row, that of the means of its squared gradients, instead of one
+        per number: a fraction of the memory and of the memory's time, with one step size for a
+        whole row. Other parameters stay as they are.
 
     Examples
     --------
@@ -127,12 +131,68 @@ class Adagrad(Optimizer):
     _: KW_ONLY
     initial_accumulator_value: float = 0.1
     epsilon: float = 1e-7
+    rowwise: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
         initial = check.number("initial_accumulator_value", self.initial_accumulator_value, 0)
         self._set(initial_accumulator_value=initial)
         self._set(epsilon=check.number("epsilon", self.epsilon, 0, above=True))
+        self._set(rowwise=check.flag("rowwise", self.rowwise))
+
+
+@dataclass(frozen=True, repr=False)
+class FTRL(Optimizer):
+    """Follow the regularised leader: exact zeros for weights that do not earn their keep.
+
+    FTRL-Proximal of McMahan et al., "Ad click prediction: a view from the trenches", 2013: with
+    n the sum of squared gradients and s = n ** -learning_rate_power, a step adds
+    ``g - (change of s) / rate * w`` to z; then w is 0 where ``abs(z) <= l1``, else
+    ``-(z - sign(z) * l1) / ((beta + s) / rate + 2 * l2)``. A weight without a gradient stays as it
+    is, so a table's rows need no update in batches that do not hold them. The sums start as if
+    the weights were 0, whatever their initial values.
+
+    Parameters
+    ----------
+    learning_rate : float or Schedule, default 0.001
+        Size of a step; the method was made for a constant one.
+    learning_rate_power : float, default -0.5
+        How steps shrink with the sum of squared gradients, <= 0; 0 keeps them.
+    initial_accumulator_value : float, default 0.1
+        Where the sum of squares starts, >= 0.
+    l1, l2 : float, default 0
+        Strength of the penalties ``l1 * abs(w)`` and ``l2 * w ** 2``, >= 0. More l1 gives more
+        zeros. There is no `weight_decay`.
+    beta : float, default 0
+        Added to the root, >= 0; larger damps the first steps.
+
+    Examples
+    --------
+    >>> FTRL(0.1, l1=0.01)
+    FTRL(learning_rate=0.1, l1=0.01)
+    """
+
+    kind: ClassVar[str] = "ftrl"
+
+    _: KW_ONLY
+    learning_rate_power: float = -0.5
+    initial_accumulator_value: float = 0.1
+    l1: float = 0.0
+    l2: float = 0.0
+    beta: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        power = check.number("learning_rate_power", self.learning_rate_power)
+        if power > 0:
+            raise check.wrong_value("learning_rate_power", "a number of at most 0", power)
+        self._set(learning_rate_power=power)
+        for name in ("initial_accumulator_value", "l1", "l2", "beta"):
+            self._set(**{name: check.number(name, getattr(self, name), 0)})
+        if self.weight_decay:
+            raise check.wrong_value(
+                "weight_decay", "None for FTRL", self.weight_decay, "its l2 pulls weights to 0"
+            )
 
 
 @dataclass(frozen=True, repr=False)
@@ -234,6 +294,7 @@ NAMES: dict[str, type[Optimizer]] = {
     "sgd": SGD,
     "adagrad": Adagrad,
     "rmsprop": RMSprop,
+    "ftrl": FTRL,
     "adam": Adam,
     "adamw": AdamW,
 }

@@ -24,6 +24,22 @@ def test_normal_numbers_equal_the_reference(isa, n):
     np.testing.assert_allclose(actual, rng.normal(SEED, 5, n), rtol=1e-13, atol=1e-13)
 
 
+@pytest.mark.parametrize(
+    "source", [_core.random_uniform, _core.random_normal, rng.uniform, rng.normal]
+)
+def test_numbers_drawn_in_pieces_are_those_drawn_at_once(source):
+    whole = source(SEED, 5, 300)
+    for first in (0, 4, 64, 100):
+        assert source(SEED, 5, 130, first).tobytes() == whole[first : first + 130].tobytes()
+
+
+@pytest.mark.parametrize("source", [_core.random_uniform, _core.random_normal])
+@pytest.mark.parametrize("first", [-4, 3])
+def test_pieces_begin_at_multiples_of_four(source, first):
+    with pytest.raises(ValueError, match=f"first: expected a multiple of 4, got {first}"):
+        source(SEED, 5, 8, first)
+
+
 @pytest.mark.parametrize("n", [0, 1, 2, 3, 4, 5, 63, 64, 65, 1000, 4096, 4097, 60_000])
 def test_order_of_an_epoch_equals_the_reference(isa, n):
     order = kernels.epoch_order(isa, SEED, 7, n)

@@ -15,7 +15,10 @@ RULES = {
     "sgd": ("sgd", {"momentum": 0.0, "nesterov": 0}),
     "sgd momentum": ("sgd", {"momentum": 0.9, "nesterov": 0}),
     "sgd nesterov": ("sgd", {"momentum": 0.9, "nesterov": 1}),
-    "adagrad": ("adagrad", {"epsilon": 1e-7, "initial_accumulator_value": 0.1}),
+    "adagrad": ("adagrad", {**OPTIMIZERS["adagrad"].settings, "initial_accumulator_value": 0.1}),
+    "ftrl": ("ftrl", {**OPTIMIZERS["ftrl"].settings}),
+    "ftrl sparse": ("ftrl", {**OPTIMIZERS["ftrl"].settings, "l1": 0.5, "l2": 0.3, "beta": 0.7}),
+    "ftrl power": ("ftrl", {**OPTIMIZERS["ftrl"].settings, "learning_rate_power": -0.7}),
     "rmsprop": ("rmsprop", {"rho": 0.9, "momentum": 0.0, "centered": 0, "epsilon": 1e-7}),
     "rmsprop momentum": ("rmsprop", {"rho": 0.9, "momentum": 0.5, "centered": 0, "epsilon": 1e-7}),
     "rmsprop centered": ("rmsprop", {"rho": 0.9, "momentum": 0.0, "centered": 1, "epsilon": 1e-7}),
@@ -25,6 +28,7 @@ RULES = {
 ORDER = {
     "sgd": ("momentum",),
     "adagrad": ("accumulator",),
+    "ftrl": ("accumulator", "linear"),
     "rmsprop": ("velocity", "momentum", "average"),
     "adam": ("momentum", "velocity"),
 }
@@ -39,6 +43,10 @@ def kernel_settings(settings):
         "nesterov": settings.get("nesterov", 0),
         "centered": settings.get("centered", 0),
         "epsilon": settings.get("epsilon", 0.0),
+        "strength_1": settings.get("l1", 0.0),
+        "strength_2": settings.get("l2", 0.0),
+        "beta": settings.get("beta", 0.0),
+        "power": -settings.get("learning_rate_power", 0.0),
         "decay_1": beta_1,
         "decay_2": settings.get("rho", beta_2),
         "correction_1": 1 / (1 - beta_1**T),
@@ -109,7 +117,7 @@ def test_decay_penalties_and_clipping_equal_the_reference(isa, dtype, case, rand
         assert_same(dtype, (w, slots), expected)
 
 
-@pytest.mark.parametrize("case", RULES)
+@pytest.mark.parametrize("case", [case for case in RULES if not case.startswith("ftrl")])
 def test_proximal_l1_gives_exact_zeros(isa, dtype, case, random):
     w, g, slots = start(case, 100, dtype, random)
     w[:50] *= 1e-3

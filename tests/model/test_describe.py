@@ -14,6 +14,7 @@ from fastnn.description import Description
 L: Any = layers
 make_loss: Any = losses.BinaryCrossentropy
 make_model: Any = Model
+rules: Any = optimizers
 REFUSED = [
     (lambda: L.Dense(0), ValueError, "units: expected an integer >= 1, got 0"),
     (lambda: L.Dense(-3), ValueError, "units: expected an integer >= 1, got -3"),
@@ -38,9 +39,24 @@ REFUSED = [
     (lambda: L.Embedding(0, 2), ValueError, "input_dim: expected an integer >= 1, got 0"),
     (lambda: L.Embedding(5, -1), ValueError, "output_dim: expected an integer >= 1, got -1"),
     (
-        lambda: L.Embedding(5, 1, sparse_update="exact"),
+        lambda: rules.FTRL(0.1, learning_rate_power=0.5),
         ValueError,
-        "sparse_update: expected one of touched, dense, got 'exact'",
+        "learning_rate_power: expected a number of at most 0, got 0.5",
+    ),
+    (
+        lambda: rules.FTRL(0.1, weight_decay=0.1),
+        ValueError,
+        "weight_decay: expected None for FTRL, got 0.1; its l2 pulls",
+    ),
+    (
+        lambda: rules.Adagrad(0.1, rowwise=2),
+        TypeError,
+        "rowwise: expected True or False, got int",
+    ),
+    (
+        lambda: L.Embedding(5, 1, sparse_update="lazy"),
+        ValueError,
+        "sparse_update: expected one of touched, exact, dense, got 'lazy'",
     ),
     (
         lambda: L.EmbeddingBag(5, 1, mode="avg"),
@@ -79,7 +95,7 @@ REFUSED = [
     (
         lambda: optimizers.get("optimizer", "lbfgs"),
         ValueError,
-        "optimizer: expected an Optimizer or one of sgd, adagrad, rmsprop, adam, adamw, got",
+        "optimizer: expected an Optimizer or one of sgd, adagrad, rmsprop, ftrl, adam, adamw, got",
     ),
     (
         lambda: optimizers.Adam(-0.1),

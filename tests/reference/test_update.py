@@ -3,7 +3,14 @@ import math
 import numpy as np
 import pytest
 from fastnn.reference.layer import RowGradient
-from fastnn.reference.update import COMMON_SETTINGS, OPTIMIZERS, clip, update
+from fastnn.reference.update import (
+    COMMON_SETTINGS,
+    OPTIMIZERS,
+    catch_up,
+    clip,
+    new_slots,
+    update,
+)
 
 from tests import tolerance
 
@@ -37,6 +44,18 @@ BY_HAND = [
         {"epsilon": 0.5, "initial_accumulator_value": 5.0},
         1 - 0.2 / 3.5,
         1 - 0.2 / 3.5 + 0.1 / (math.sqrt(10) + 0.5),
+    ),
+    (
+        "ftrl",
+        {"initial_accumulator_value": 0.0},
+        0.9,
+        (18 + 1 + 0.9 * (math.sqrt(5) - 2) / 0.1) * 0.1 / math.sqrt(5),
+    ),
+    (
+        "ftrl",
+        {"initial_accumulator_value": 0.0, "l1": 3.0, "l2": 4.0, "beta": 2.0},
+        15 / (20 + 20 + 8),
+        (18 + 1 + 15 / 48 * (math.sqrt(5) - 2) / 0.1 - 3) / (10 * (math.sqrt(5) + 2) + 8),
     ),
     (
         "rmsprop",
@@ -137,7 +156,7 @@ def test_touched_rows_are_updated_as_if_alone(kind, random):
         assert np.array_equal(slot[[1, 4]], part.slots[name])
 
 
-@pytest.mark.parametrize("kind", OPTIMIZERS)
+@pytest.mark.parametrize("kind", [kind for kind in OPTIMIZERS if kind != "ftrl"])
 def test_l1_gives_exact_zeros(kind, random):
     """Without a pull from the loss, every weight comes to rest at zero and stays there."""
     trained = (
@@ -148,6 +167,68 @@ def test_l1_gives_exact_zeros(kind, random):
     for _ in range(100):
         trained.step(np.zeros(20))
     assert not trained.w.any()
+
+
+def test_ftrls_l1_gives_exact_zeros_to_weights_of_noise(random):
+    trained = Trained("ftrl", random.normal(size=200), initial_accumulator_value=0.1)
+    trained.settings["l1"] = 20.0
+    for _ in range(100):
+        trained.step(random.normal(size=200) + np.repeat([0.0, 1.0], 100))
+    assert (trained.w[:100] == 0).mean() > 0.8
+    assert (trained.w[100:] == 0).mean() < 0.1
+
+
+@pytest.mark.parametrize(("g", "rate"), [(0.0, 0.1), (1.0, 0.0)])
+def test_ftrl_without_a_gradient_or_a_step_changes_nothing(g, rate):
+    trained = Trained("ftrl", [0.5, -0.5], l1=0.0)
+    trained.step([0.3, -0.2])
+    w, slots = trained.w.copy(), {name: slot.copy() for name, slot in trained.slots.items()}
+    trained.step([g, g], rate=rate)
+    assert np.array_equal(trained.w, w)
+    assert all(np.array_equal(trained.slots[name], slots[name]) for name in slots)
+
+
+def test_rowwise_adagrad_keeps_the_mean_square_of_a_row():
+    rule = OPTIMIZERS["adagrad"]
+    settings = {**rule.settings, **COMMON_SETTINGS, "rowwise": 1, "epsilon": 0.5}
+    w = np.ones((3, 2))
+    slots = new_slots(rule, {**settings, "initial_accumulator_value": 1.0}, w, table=True)
+    g = RowGradient(np.array([1]), np.array([[3.0, 9.0]]))
+    update(rule, settings, w, g, slots, 0.1, 1)
+    assert slots["accumulator"].tolist() == [1.0, 46.0, 1.0]
+    assert w[[0, 2]].tolist() == [[1.0, 1.0]] * 2
+    assert w[1] == pytest.approx(1 - 0.1 * np.array([3, 9]) / (math.sqrt(46) + 0.5))
+
+
+# Every optimizer that rows can catch up on, and how many steps its momentum takes to vanish.
+EXACT = [
+    ("sgd", {}, (0.0, 0.0), 0),
+    ("sgd", {"weight_decay": 0.3}, (0.0, 0.0), 0),
+    ("sgd", {"weight_decay": 0.3}, (0.0, 0.2), 0),
+    ("sgd", {}, (0.3, 0.0), 0),
+    ("sgd", {"momentum": 0.8, "weight_decay": 0.3}, (0.0, 0.0), 170),
+    ("sgd", {"momentum": 0.8, "nesterov": 1}, (0.0, 0.0), 170),
+    ("adagrad", {"weight_decay": 0.3}, (0.0, 0.0), 0),
+    ("adagrad", {}, (0.3, 0.0), 0),
+    ("ftrl", {"l1": 0.1}, (0.2, 0.0), 0),
+    ("rmsprop", {"weight_decay": 0.3}, (0.0, 0.0), 0),
+    ("rmsprop", {"momentum": 0.8, "centered": 1}, (0.0, 0.0), 170),
+    ("adam", {"beta_1": 0.8, "beta_2": 0.99, "weight_decay": 0.3}, (0.0, 0.0), 180),
+]
+
+
+@pytest.mark.parametrize(("kind", "settings", "penalties", "most"), EXACT)
+def test_catching_up_equals_steps_without_gradient(kind, settings, penalties, most, random):
+    one, other = (Trained(kind, np.linspace(-1, 1, 12).reshape(4, 3), **settings) for _ in range(2))
+    g = random.normal(size=(4, 3))
+    for trained in (one, other):
+        trained.step(g)
+    rates = 0.05 * (1 + np.cos(np.linspace(0, 3, 300)))
+    catch_up(one.rule, one.settings, one.w, one.slots, rates, 2, penalties, most)
+    catch_up(other.rule, other.settings, other.w, other.slots, rates, 2, penalties, 300)
+    assert tolerance.close(one.w, other.w, 1e-12)
+    for name, slot in one.slots.items():
+        assert np.allclose(slot, other.slots[name], rtol=1e-12, atol=1e-30)
 
 
 def test_l1_shrinks_by_rate_times_l1():

@@ -18,6 +18,8 @@ GRADIENT = np.linspace(1, 2, M * N, dtype=np.float32).reshape(M, N)
 PER_ROW = np.linspace(1, 2, M, dtype=np.float32)
 TABLE = np.linspace(-1, 1, 7 * K, dtype=np.float32).reshape(7, K)
 IDS = np.array([6, 0, 3, 3, 1, 0], np.int32)
+HALVES = (TABLE.view(np.uint32) >> 16).astype(np.uint16)
+SEEN = np.array([0, 1, 2, 0, 1, 2, 0], np.int32)
 BAGS = IDS.reshape(M // 2, 2)
 PER_BAG = PER_ROW.reshape(M // 2, 2)
 CHOSEN = np.array([[0, 1, 1, 0, 1]] * 3, np.int32)
@@ -67,6 +69,16 @@ CALLS = {
     "activity_penalty": (ROWS, 0.1, 0.2, PER_ROW, 1.0, OTHER),
     "update": ("adam", SETTINGS, ROWS, [OTHER, ROWS, None], OTHER),
     "update_rows": ("sgd", SETTINGS, IDS[:2].copy(), TABLE, [None, None, None], TABLE[:2].copy()),
+    "update_rows_bf16": (
+        *("sgd", SETTINGS, IDS[:2].copy(), HALVES, [None, None, None], TABLE[:2].copy()),
+        (1, 2, 3),
+    ),
+    "gather_bf16": (HALVES, IDS),
+    "catch_up_rows": (
+        *("sgd", {"weight_decay": 0.1}, (0.1, 0.2), 1, (0.0, 0.0), IDS[:2].copy(), SEEN),
+        *(TABLE, [None, None, None]),
+    ),
+    "random_rows": (TABLE, IDS),
     "regularize": (ROWS, 0.1, 0.0, OTHER),
     "embedding_forward": (TABLE, IDS),
     "sort_ids": (IDS, 7),

@@ -25,6 +25,7 @@ __all__: list[str] = [
     "bf16_pair_rows",
     "bf16_pair_transposed",
     "bf16_round",
+    "catch_up_rows",
     "channel_dropout",
     "column_moments",
     "column_sums",
@@ -43,6 +44,7 @@ __all__: list[str] = [
     "embedding_forward",
     "embedding_sums",
     "epoch_order",
+    "gather_bf16",
     "gather_bytes",
     "gather_rows",
     "gaussian_noise",
@@ -58,6 +60,7 @@ __all__: list[str] = [
     "multiply",
     "multiply_adds",
     "random_normal",
+    "random_rows",
     "random_uniform",
     "regularize",
     "scale",
@@ -70,6 +73,7 @@ __all__: list[str] = [
     "sum_squares",
     "update",
     "update_rows",
+    "update_rows_bf16",
     "winograd_backward_inputs",
     "winograd_backward_weights",
     "winograd_forward",
@@ -163,6 +167,20 @@ def bf16_pair_columns(isa: str, x: numpy.ndarray) -> numpy.ndarray: ...
 def bf16_pair_rows(isa: str, x: numpy.ndarray) -> numpy.ndarray: ...
 def bf16_pair_transposed(isa: str, x: numpy.ndarray) -> numpy.ndarray: ...
 def bf16_round(isa: str, x: numpy.ndarray) -> numpy.ndarray: ...
+def catch_up_rows(
+    isa: str,
+    optimizer: str,
+    settings: collections.abc.Mapping[str, typing.SupportsFloat | typing.SupportsIndex],
+    rates: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex],
+    t: typing.SupportsInt | typing.SupportsIndex,
+    penalties: tuple[
+        typing.SupportsFloat | typing.SupportsIndex, typing.SupportsFloat | typing.SupportsIndex
+    ],
+    rows: numpy.ndarray,
+    last: numpy.ndarray,
+    w: numpy.ndarray,
+    slots: collections.abc.Sequence[numpy.ndarray | None],
+) -> None: ...
 def channel_dropout(
     isa: str,
     x: numpy.ndarray,
@@ -255,6 +273,7 @@ def epoch_order(
     epoch: typing.SupportsInt | typing.SupportsIndex,
     n: typing.SupportsInt | typing.SupportsIndex,
 ) -> numpy.typing.NDArray[numpy.int32]: ...
+def gather_bf16(isa: str, table: numpy.ndarray, ids: numpy.ndarray) -> numpy.ndarray: ...
 def gather_bytes(
     isa: str, x: numpy.ndarray, rows: numpy.ndarray | None, out: numpy.ndarray
 ) -> None: ...
@@ -359,6 +378,7 @@ def random_normal(
     stream: typing.SupportsInt | typing.SupportsIndex,
     n: typing.SupportsInt | typing.SupportsIndex,
 ) -> numpy.typing.NDArray[numpy.float64]: ...
+def random_rows(isa: str, w: numpy.ndarray, rows: numpy.ndarray) -> None: ...
 def random_uniform(
     isa: str,
     seed: typing.SupportsInt | typing.SupportsIndex,
@@ -418,6 +438,20 @@ def update_rows(
     w: numpy.ndarray,
     slots: collections.abc.Sequence[numpy.ndarray | None],
     g: numpy.ndarray,
+) -> None: ...
+def update_rows_bf16(
+    isa: str,
+    optimizer: str,
+    settings: collections.abc.Mapping[str, typing.SupportsFloat | typing.SupportsIndex],
+    rows: numpy.ndarray,
+    w: numpy.ndarray,
+    slots: collections.abc.Sequence[numpy.ndarray | None],
+    g: numpy.ndarray,
+    noise: tuple[
+        typing.SupportsInt | typing.SupportsIndex,
+        typing.SupportsInt | typing.SupportsIndex,
+        typing.SupportsInt | typing.SupportsIndex,
+    ],
 ) -> None: ...
 def winograd_backward_inputs(
     isa: str,

@@ -32,7 +32,7 @@ class _Table(_Weighted):
         super().__post_init__()
         self._set(input_dim=check.integer("input_dim", self.input_dim, 1))
         self._set(output_dim=check.integer("output_dim", self.output_dim, 1))
-        check.choice("sparse_update", self.sparse_update, ("touched", "dense"))
+        check.choice("sparse_update", self.sparse_update, ("touched", "exact", "dense"))
 
     def operations(self) -> Iterator[Operation]:
         """Yield the one node."""
@@ -65,9 +65,12 @@ class Embedding(_Table):
         How the table (input_dim, output_dim) starts.
     embeddings_regularizer : str or Regularizer, optional
         Penalty on the table; with "touched" it acts on the rows of the batch only.
-    sparse_update : {"touched", "dense"}
+    sparse_update : {"touched", "exact", "dense"}
         "touched" updates only the rows whose ids a batch holds (fast), "dense" every row every
-        step, as an optimizer that knows no sparse gradients would.
+        step, as an optimizer that knows no sparse gradients would. "exact" gives the results of
+        "dense" but for rounding: a row catches up on the steps it missed when it is looked up
+        again, and every row does at the end of a call. Momentum makes that dear, up to some 200
+        small steps for each row looked up; penalties that have no such form are refused.
     trainable : bool
         False keeps the table as it is.
     name : str, optional

@@ -9,7 +9,7 @@ import numpy as np
 from .layer import Array, Gradient, Gradients, Layer, RowGradient, Run, Shape
 
 BAG_MODES = ("sum", "mean", "sqrtn", "max")
-SPARSE_UPDATES = ("touched", "dense")
+SPARSE_UPDATES = ("touched", "exact", "dense")
 
 
 def embedding_forward(v: Array, ids: Array) -> Array:
@@ -91,6 +91,7 @@ class Embedding(Layer):
         "trainable": 1,
     }
     takes_ids: ClassVar = True
+    tables: ClassVar = ("embeddings",)
 
     def add_table(self) -> None:
         """Check the settings of a table and make it."""
@@ -107,8 +108,11 @@ class Embedding(Layer):
         return (*self.shapes[0], int(self.config["output_dim"]))
 
     def table_gradient(self, rows: RowGradient) -> dict[str, Gradient]:
-        """Rows as they are, or the whole table if every row is to be updated."""
-        if self.config["sparse_update"] == "dense":
+        """Rows as they are, or the whole table if every row is to be updated.
+
+        What "exact" does is what "dense" does; only the core puts it off.
+        """
+        if self.config["sparse_update"] != "touched":
             return {"embeddings": rows.to_dense(len(self.parameters["embeddings"]))}
         return {"embeddings": rows}
 

@@ -16,7 +16,17 @@ from .layers import ActivityRegularization, Input
 from .objective import Objective, Scores, Tally, read_settings, weighted_sum
 from .plan import check_options, id_bound, is_ids, plan
 from .rng import epoch_order
-from .update import CLIPS, COMMON_SETTINGS, OPTIMIZERS, add_l2, clip, update
+from .update import (
+    CLIPS,
+    COMMON_SETTINGS,
+    OPTIMIZERS,
+    add_l2,
+    check_settings,
+    clip,
+    new_slots,
+    no_exact_form,
+    update,
+)
 
 Array = NDArray[Any]
 
@@ -126,6 +136,8 @@ class Engine:
             raise ValueError(
                 f"optimizer: expected at most one of {', '.join(CLIPS)}, got {', '.join(clips)}"
             )
+        check_settings(optimizer.kind, settings)
+        self._check_exact(optimizer.kind, settings)
         output_layers = [self._layers[i] for i in self._outputs]
         self._objectives = [
             Objective(*each)
@@ -133,13 +145,17 @@ class Engine:
         ]
         self._optimizer, self._settings = rule, settings
         self._slots = {
-            name: {
-                slot: np.full_like(layer.parameters[key], first)
-                for slot, first in rule.slots(settings).items()
-            }
+            name: new_slots(rule, settings, layer.parameters[key], key in layer.tables)
             for name, layer, key in self._trained()
         }
         self._step = 0
+
+    def _check_exact(self, kind: str, settings: Mapping[str, float]) -> None:
+        for _, layer, key in self._trained():
+            if layer.config.get("sparse_update") != "exact" or key not in layer.tables:
+                continue
+            reason = no_exact_form(kind, settings, *layer.penalty(key))
+            layer.check(not reason, "sparse_update touched or dense", f"exact with {reason}")
 
     def state(self) -> dict[str, Array]:
         """Copy of the optimizer's slots, ``<parameter>:<slot>``, and ``step``, the steps done."""

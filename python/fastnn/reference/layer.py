@@ -65,6 +65,8 @@ class Layer:
     """Whether the first input is ids."""
     statistics: ClassVar[tuple[str, ...]] = ()
     """Parameters that follow the batches; no optimizer touches them."""
+    tables: ClassVar[tuple[str, ...]] = ()
+    """Parameters whose rows are looked up by ids."""
 
     def __init__(
         self, node: Node, position: int, dtype: np.dtype[Any], precision: str = "float32"

@@ -64,21 +64,24 @@ def to_normal(words: Words) -> Array:
     return normal
 
 
-def _array_words(seed: int, stream: int, n: int) -> Words:
+def _array_words(seed: int, stream: int, n: int, first: int) -> Words:
     counter = np.zeros((-(-n // 4), 4), np.uint64)
-    counter[:, 0] = np.arange(len(counter))
+    counter[:, 0] = first // 4 + np.arange(len(counter))
     counter[:, 2], counter[:, 3] = stream, ARRAYS
     return philox(counter, seed).reshape(-1)
 
 
-def uniform(seed: int, stream: int, n: int) -> Array:
-    """Give ``n`` numbers in [0, 1) of one stream; parameter i of a model draws from stream i."""
-    return to_uniform(_array_words(seed, stream, n))[:n]
+def uniform(seed: int, stream: int, n: int, first: int = 0) -> Array:
+    """Give ``n`` numbers in [0, 1) of one stream; parameter i of a model draws from stream i.
+
+    ``first``, a multiple of 4, leaves out as many numbers before them.
+    """
+    return to_uniform(_array_words(seed, stream, n, first))[:n]
 
 
-def normal(seed: int, stream: int, n: int) -> Array:
-    """Give ``n`` normal numbers (mean 0, deviation 1) of one stream."""
-    return to_normal(_array_words(seed, stream, n))[:n]
+def normal(seed: int, stream: int, n: int, first: int = 0) -> Array:
+    """Give ``n`` normal numbers (mean 0, deviation 1) of one stream, as `uniform` does."""
+    return to_normal(_array_words(seed, stream, n, first))[:n]
 
 
 def noise_words(seed: int, node: int, step: int, n_rows: int, n_columns: int) -> Words:

@@ -32,6 +32,8 @@ class Optimizer(NamedTuple):
     slots: Callable[[Settings], dict[str, float]]
     rule: Callable[[Array, Array, Slots, float, int, Settings], Array | float]
     settings: Settings
+    fades: Callable[[Settings], dict[str, float]] = lambda settings: {}
+    """What a step without gradient multiplies each slot by, where that is not 1."""
 
 
 def sgd(w: Array, g: Array, slots: Slots, rate: float, t: int, settings: Settings) -> float:
@@ -49,10 +51,32 @@ def sgd(w: Array, g: Array, slots: Slots, rate: float, t: int, settings: Setting
 def adagrad(w: Array, g: Array, slots: Slots, rate: float, t: int, settings: Settings) -> Array:
     """Divide by the root of the sum of all squared gradients (Duchi et al., 2011)."""
     a = slots["accumulator"]
-    a += g * g
+    if settings["rowwise"] and a.shape != w.shape:
+        a += np.square(g).mean(axis=1)
+        a = a[:, None]
+    else:
+        a += g * g
     h = np.sqrt(a) + settings["epsilon"]
     w -= rate * g / h
     return rate / h
+
+
+def ftrl(w: Array, g: Array, slots: Slots, rate: float, t: int, settings: Settings) -> Array:
+    """Follow the regularised leader, coordinate by coordinate (McMahan et al., 2013).
+
+    Where there is no gradient, or no step, nothing changes.
+    """
+    n, z, power = slots["accumulator"], slots["linear"], -settings["learning_rate_power"]
+    moves = (g != 0) & (rate != 0)
+    after = (n + g * g) ** power
+    with np.errstate(divide="ignore", invalid="ignore"):
+        added = g - (after - n**power) / rate * w
+    z += np.where(moves, added, 0)
+    n += np.where(moves, g * g, 0)
+    size = rate / (after + settings["beta"] + 2 * settings["l2"] * rate)
+    rest = np.maximum(np.abs(z) - settings["l1"], 0)
+    w[...] = np.where(moves, -np.sign(z) * rest * size, w)
+    return np.where(moves, size, 0)
 
 
 def rmsprop(w: Array, g: Array, slots: Slots, rate: float, t: int, settings: Settings) -> Array:
@@ -101,6 +125,7 @@ _ADAM = Optimizer(
     lambda settings: {"momentum": 0.0, "velocity": 0.0},
     adam,
     {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7},
+    lambda settings: {"momentum": settings["beta_1"], "velocity": settings["beta_2"]},
 )
 
 OPTIMIZERS = {
@@ -108,20 +133,108 @@ OPTIMIZERS = {
         lambda settings: {"momentum": 0.0} if settings["momentum"] else {},
         sgd,
         {"momentum": 0.0, "nesterov": 0},
+        lambda settings: {"momentum": settings["momentum"]},
     ),
     "adagrad": Optimizer(
         lambda settings: {"accumulator": settings["initial_accumulator_value"]},
         adagrad,
-        {"epsilon": 1e-7, "initial_accumulator_value": 0.0},
+        {"epsilon": 1e-7, "initial_accumulator_value": 0.0, "rowwise": 0},
+    ),
+    "ftrl": Optimizer(
+        lambda settings: {
+            "accumulator": settings["initial_accumulator_value"],
+            "linear": 0.0,
+        },
+        ftrl,
+        {
+            "learning_rate_power": -0.5,
+            "initial_accumulator_value": 0.0,
+            "l1": 0.0,
+            "l2": 0.0,
+            "beta": 0.0,
+        },
     ),
     "rmsprop": Optimizer(
-        _rmsprop_slots, rmsprop, {"rho": 0.9, "momentum": 0.0, "centered": 0, "epsilon": 1e-7}
+        _rmsprop_slots,
+        rmsprop,
+        {"rho": 0.9, "momentum": 0.0, "centered": 0, "epsilon": 1e-7},
+        lambda settings: {
+            "velocity": settings["rho"],
+            "momentum": settings["momentum"],
+            "average": settings["rho"],
+        },
     ),
     "adam": _ADAM,
     "adamw": _ADAM,
 }
 
 COMMON_SETTINGS = {"weight_decay": 0.0, **dict.fromkeys(CLIPS, 0.0)}
+
+
+def check_settings(kind: str, settings: Settings) -> None:
+    """Refuse settings that do not go together."""
+    if kind == "ftrl" and settings["weight_decay"]:
+        raise ValueError(
+            "weight_decay: expected none for ftrl, whose weights follow from its sums, got "
+            f"{settings['weight_decay']}; use l2"
+        )
+
+
+def new_slots(optimizer: Optimizer, settings: Settings, w: Array, table: bool) -> dict[str, Array]:
+    """Return the slots of a parameter as they start: arrays like it, or one number a row."""
+    rowwise = table and settings.get("rowwise")
+    shape = w.shape[:1] if rowwise else w.shape
+    first = optimizer.slots(settings)
+    with np.errstate(over="ignore"):
+        return {name: np.full_like(w, value, shape=shape) for name, value in first.items()}
+
+
+def no_exact_form(kind: str, settings: Settings, l1: float, l2: float) -> str:
+    """Say why rows that missed steps cannot catch up on them; "" if they can."""
+    momentum = kind in {"adam", "adamw"} or bool(settings.get("momentum"))
+    if l2 and (kind != "sgd" or momentum):
+        return "an L2 regularizer and any optimizer but SGD without momentum; use weight_decay"
+    if l2 and (settings["clipnorm"] or settings["global_clipnorm"]):
+        return "an L2 regularizer and clipping by a norm; use weight_decay or clipvalue"
+    if l1 and momentum:
+        return "an L1 regularizer and momentum; use Adagrad, FTRL or SGD without momentum"
+    if l1 and kind == "rmsprop":
+        return "an L1 regularizer and RMSprop; use Adagrad, FTRL or SGD without momentum"
+    return ""
+
+
+def catch_up(
+    optimizer: Optimizer,
+    settings: Settings,
+    w: Array,
+    slots: Slots,
+    rates: Sequence[float] | Array,
+    t: int,
+    penalties: tuple[float, float],
+    most: int,
+) -> None:
+    """Bring rows through steps without gradients, the first of them step t, in place.
+
+    ``most`` of them are replayed. The rest are taken together, which is right once momentum moves
+    nothing any more: every slot fades by its own factor, weights decay by the product of the
+    factors, and L1, which has neither beside it, takes as much as a step of the sum of the rates.
+    """
+    l1, l2 = penalties
+    for i, rate in enumerate(rates[:most]):
+        g = add_l2(np.zeros_like(w), w, l2)
+        clip([g], settings)
+        update(optimizer, settings, w, g, slots, rate, t + i, l1)
+    rest = rates[most:]
+    if not len(rest):
+        return
+    if l1:
+        no_decay = {**settings, "weight_decay": 0.0}
+        update(optimizer, no_decay, w, np.zeros_like(w), slots, sum(rest), t + most, l1)
+        return
+    w *= math.prod(1 - rate * (settings["weight_decay"] + 2 * l2) for rate in rest)
+    for name, factor in optimizer.fades(settings).items():
+        if name in slots:
+            slots[name][...] *= factor ** len(rest)
 
 
 def proximal_l1(w: Array, threshold: Array | float) -> None:
