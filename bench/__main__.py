@@ -14,23 +14,26 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from bench.contest import PEERS, WORKLOADS
-from bench.machine import ALLOCATION, describe
+from bench.machine import ALLOCATION, ALLOCATION_OF_TABLES, describe
 from bench.report import line_of
 
 RESULTS = Path(__file__).parent / "results"
 WITHOUT_THREADS = {"w11"}  # one thread count tells all
+TABLES = {"w6", "w9"}  # workloads of gigabytes
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-def child(module: str, arguments: list[str], threads: int) -> Iterator[dict[str, Any]]:
+def child(
+    module: str, arguments: list[str], threads: int, allocation: Mapping[str, str] = ALLOCATION
+) -> Iterator[dict[str, Any]]:
     """Run a module in a process of `threads` threads and cores; yield the JSON it prints."""
     cores = sorted(os.sched_getaffinity(0))[:threads]
-    variables = ALLOCATION | dict.fromkeys(THREAD_VARIABLES, str(threads))
+    variables = {**allocation} | dict.fromkeys(THREAD_VARIABLES, str(threads))
     with subprocess.Popen(
         [sys.executable, "-m", module, *arguments],
         env=os.environ | variables,
@@ -53,7 +56,8 @@ def measure(workload: str, args: argparse.Namespace) -> None:
         arguments += ["--rounds", str(args.rounds), "--seconds", str(args.seconds)]
         if args.data:
             arguments += ["--data", str(args.data)]
-        for row in child("bench.contest", arguments, threads):
+        allocation = ALLOCATION_OF_TABLES if workload in TABLES else ALLOCATION
+        for row in child("bench.contest", arguments, threads, allocation):
             if "gflops" in row:
                 row["share"] = row["gflops"] / args.limits[threads]["fma_gflops"]
             print(line_of(row), flush=True)

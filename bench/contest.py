@@ -27,12 +27,15 @@ WORKLOADS = {
     "w3": "bench.training.w3",
     "w4": "bench.training.w4",
     "w5": "bench.training.w5",
+    "w6": "bench.tables.w6",
     "w7": "bench.training.w7",
     "w10": "bench.inference.w10",
     "w11": "bench.startup.w11",
     "w13": "bench.neighbors.w13",
 }
-PEERS = ("torch", "jax", "keras", "sklearn", "onnxruntime")
+GENERALISTS = ("torch", "jax", "keras", "sklearn", "onnxruntime")
+SPECIALISTS = {"surprise": "w5", "fbgemm_gpu": "w6", "implicit": "w14"}  # each in one workload
+PEERS = (*GENERALISTS, *SPECIALISTS)
 OURS = "fastnn"
 BF16 = 5e-2  # tolerance where factors have 8 bits, and PyTorch rounds sums and biases as well
 
@@ -51,10 +54,12 @@ class Contest:
     figures: Mapping[str, float] = field(default_factory=dict)
 
 
-def adapters(peers: Iterable[str]) -> list[ModuleType]:
-    """Ours, then the adapters of the peers that are installed."""
+def adapters(peers: Iterable[str], workload: str) -> list[ModuleType]:
+    """Ours, then the adapters of the peers that are installed and take part in a workload."""
     found = [importlib.import_module("bench.ours")]
     for peer in peers:
+        if SPECIALISTS.get(peer, workload) != workload:
+            continue
         if importlib.util.find_spec(peer) is not None:
             found.append(importlib.import_module(f"bench.peers.{peer}_"))
     return found
@@ -115,8 +120,9 @@ def rows_of(
         }
         if side.operations:
             row["gflops"] = 1e-9 * side.operations * timing.median
-        if side.group in ours and side.name != ours[side.group]:
-            own = timings[ours[side.group]]
+        group = side.against or side.group
+        if group in ours and side.name != ours[group]:
+            own = timings[ours[group]]
             row |= {"ratio": ratio(own, timing), "ratio_best": own.best / timing.best}
         yield row
 
@@ -130,7 +136,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=0.3)
     parser.add_argument("--data", type=Path)
     args = parser.parse_args()
-    found = adapters(filter(None, args.peer.split(",")))
+    found = adapters(filter(None, args.peer.split(",")), args.workload)
     workload = importlib.import_module(WORKLOADS[args.workload])
     for contest in workload.contests(found, args.threads, args.data):
         for row in rows_of(args.workload, contest, args.threads, args.rounds, args.seconds):

@@ -24,7 +24,16 @@ ALLOCATION = {
     "MALLOC_TRIM_THRESHOLD_": str(2**40),
     "MALLOC_ARENA_MAX": "1",
 }
-PACKAGES = ("fastnn", "numpy", "torch", "jax", "jaxlib", "keras", "scikit-learn", "onnxruntime")
+# Where tables of gigabytes come and go, arrays of 32 MiB and more are mapped and given back.
+ALLOCATION_OF_TABLES = {
+    "MALLOC_MMAP_THRESHOLD_": str(2**25),
+    "MALLOC_TRIM_THRESHOLD_": str(2**40),
+    "MALLOC_ARENA_MAX": "1",
+}
+PACKAGES = (
+    *("fastnn", "numpy", "torch", "jax", "jaxlib", "keras", "scikit-learn", "onnxruntime"),
+    *("scikit-surprise", "implicit", "fbgemm-gpu-cpu"),
+)
 
 
 def processor() -> dict[str, str]:

@@ -8,6 +8,8 @@ import fastnn
 import numpy as np
 from fastnn import layers, losses, optimizers, regularizers
 
+from bench.tables.problem import EPSILON as ADAGRAD_EPSILON
+from bench.tables.problem import LEARNING_RATE, Lookups
 from bench.timing import Array, Side
 from bench.training.problem import EPSILON, SEED, Convolution, Dense, Prediction, Ratings
 
@@ -138,6 +140,36 @@ def factorisation(problem: Ratings, threads: int) -> list[Side]:
         training(f"fastnn {group}", factoriser(problem, update), x, problem.ratings, batches, group)
         for group, update in updates.items()
     ]
+
+
+def looking_up(problem: Lookups, threads: int) -> list[Side]:
+    """A model, which also works out the loss and from it the gradients that peers are handed."""
+    fastnn.set_num_threads(threads)
+    if problem.rowwise:
+        return []  # until Adagrad knows it
+    shape = problem.ids.shape[1:]
+    given = fastnn.Input(shape, dtype="int32", vocabulary=problem.rows)
+    table = (
+        layers.EmbeddingBag(problem.rows, problem.width, mode="sum")
+        if shape
+        else layers.Embedding(problem.rows, problem.width)
+    )
+    score = layers.Dense(1, use_bias=False, trainable=False)(table(given))
+    model = fastnn.Model(given, score, seed=SEED)
+    model.set_weights([problem.table, problem.direction[:, None]])
+    adagrad = optimizers.Adagrad(
+        LEARNING_RATE, initial_accumulator_value=0.0, epsilon=ADAGRAD_EPSILON
+    )
+    model.compile(adagrad, "mse")
+
+    def run(steps: int) -> int:
+        model.train_steps(steps, batch_size=problem.batch)
+        return steps * problem.batch * problem.lookups
+
+    def check() -> Array:
+        return first_losses(model, problem.ids, problem.targets[:, None], problem.batches())
+
+    return [Side("fastnn", run, check)]
 
 
 def inference(problem: Prediction, threads: int) -> list[Side]:

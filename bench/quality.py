@@ -14,8 +14,7 @@ import argparse
 import json
 import sys
 import warnings
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,24 +26,6 @@ from bench.timing import seconds_of
 RESULTS = Path(__file__).parent / "results"
 SEEDS = range(5)
 Row = dict[str, Any]
-
-
-def movielens(folder: Path) -> list[Row]:
-    """RMSE of the recommender with its defaults on a random 10 % held out, 5 seeds."""
-    import pandas as pd
-    from fastnn import RatingRecommender
-
-    table = pd.read_parquet(folder / "movielens_small" / "ratings.parquet")
-    errors, seconds = [], []
-    for seed in SEEDS:
-        order = np.random.default_rng(seed).permutation(len(table))
-        test, train = table.iloc[order[: len(table) // 10]], table.iloc[order[len(table) // 10 :]]
-        recommender = RatingRecommender(random_state=seed)
-        seconds.append(seconds_of(partial(recommender.fit, train, user="userId", item="movieId")))
-        residual = recommender.predict(test["userId"], test["movieId"]) - test["rating"].to_numpy()
-        errors.append(float(np.sqrt(np.square(residual).mean())))
-    mean, values = float(np.mean(errors)), [round(error, 4) for error in errors]
-    return [row("movielens RMSE", mean, mean <= 0.876, "<= 0.876", seconds, values=values)]
 
 
 def mnist(folder: Path) -> list[Row]:
@@ -214,7 +195,6 @@ def row(
 
 
 QUALITIES: dict[str, Callable[[Path], list[Row]]] = {
-    "movielens": movielens,
     "mnist": mnist,
     "autoencoder": autoencoder,
     "mnist_images": mnist_images,
@@ -224,22 +204,23 @@ QUALITIES: dict[str, Callable[[Path], list[Row]]] = {
 }
 
 
-def main() -> int:
+def measure(figures: Mapping[str, Callable[[Path], list[Row]]], text: str | None, stem: str) -> int:
+    """Print the figures asked for on the command line; a result file holds all of them."""
     parser = argparse.ArgumentParser(
-        prog="python -m bench.quality",
-        description=__doc__,
+        prog=f"python -m bench.{stem}",
+        description=text,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("name", nargs="*", help=f"of {' '.join(QUALITIES)}; all by default")
+    parser.add_argument("name", nargs="*", help=f"of {' '.join(figures)}; all by default")
     parser.add_argument("--data", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--out", type=Path, default=RESULTS, help="default: bench/results")
     args = parser.parse_args()
-    if unknown := set(args.name) - set(QUALITIES):
-        parser.error(f"name: expected some of {', '.join(QUALITIES)}, got {', '.join(unknown)}")
+    if unknown := set(args.name) - set(figures):
+        parser.error(f"name: expected some of {', '.join(figures)}, got {', '.join(unknown)}")
     warnings.filterwarnings("ignore", message="max_iter")
     rows = []
-    for name in args.name or QUALITIES:
-        for found in QUALITIES[name](args.data):
+    for name in args.name or figures:
+        for found in figures[name](args.data):
             mark = "reached" if found["reached"] else "MISSED"
             figure = f"{found['value']:<12.5g} {found['target']:<10} {mark}"
             print(f"{found['name']:<32} {figure}  {found['seconds']:.2f} s", flush=True)
@@ -247,9 +228,9 @@ def main() -> int:
     if not args.name:
         args.out.mkdir(parents=True, exist_ok=True)
         result = {**describe(), "rows": rows}
-        (args.out / "quality.json").write_text(json.dumps(result, indent=1) + "\n")
+        (args.out / f"{stem}.json").write_text(json.dumps(result, indent=1) + "\n")
     return 0 if all(found["reached"] for found in rows) else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(measure(QUALITIES, __doc__, "quality"))

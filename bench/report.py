@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -152,9 +154,9 @@ def kernels(folder: Path) -> str:
     return "\n".join([*lines, "", origin(result)])
 
 
-def quality(folder: Path) -> str:
+def quality(folder: Path, stem: str = "quality") -> str:
     """What models reach on held-out data."""
-    result = json.loads((folder / "quality.json").read_text())
+    result = json.loads((folder / f"{stem}.json").read_text())
     lines = ["| figure | reached | target | seconds of training |", "| --- | --- | --- | --- |"]
     for row in result["rows"]:
         value, seconds = f"{row['value']:.4g}", f"{row['seconds']:.2f}"
@@ -172,7 +174,13 @@ def origin(result: dict[str, Any]) -> str:
     )
 
 
-TABLES = {"": table, "--readme": readme, "--kernels": kernels, "--quality": quality}
+TABLES: dict[str, Callable[..., str]] = {
+    "": table,
+    "--readme": readme,
+    "--kernels": kernels,
+    "--quality": quality,
+    "--recommenders": partial(quality, stem="recommenders"),
+}
 PAGES = {"README.md": ("--readme",), "docs/benchmarks.md": ("", "--kernels", "--quality")}
 ROOT = Path(__file__).parents[1]
 

@@ -19,7 +19,8 @@ class Side:
 
     `run(units)` does that many units of work (steps, epochs, calls: the side's own choice) and
     returns how many examples it saw. `check()` returns what the side computes from the common
-    start; it is called once, before any `run`. Only sides of one `group` compute the same thing.
+    start; it is called once, before any `run`. Only sides of one `group` compute the same thing;
+    a side that reaches the same end another way is held against our side of the group `against`.
     `operations` are the multiplications and additions it does for an example; 0 where nobody asks.
     """
 
@@ -28,6 +29,7 @@ class Side:
     check: Callable[[], Array]
     group: str = ""
     operations: float = 0.0
+    against: str = ""
 
 
 @dataclass(frozen=True)

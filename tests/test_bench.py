@@ -1,6 +1,7 @@
 """The benches run at tiny sizes with our side alone."""
 
 import importlib
+import importlib.util
 import json
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from bench import ours, quality, report
-from bench.contest import WORKLOADS, Contest, deviations, rows_of
+from bench.contest import WORKLOADS, Contest, adapters, deviations, rows_of
 from bench.kernels.__main__ import FAMILIES
 from bench.kernels.case import Part
 from bench.timing import Side, Timing, interleave, ratio
@@ -58,6 +59,22 @@ def test_sides_that_disagree_are_not_timed():
 def test_nan_never_agrees():
     with pytest.raises(ValueError, match="expected b"):
         deviations(Contest("case", [side("a"), side("b", (np.nan,))]))
+
+
+def test_a_side_of_another_kind_is_held_against_the_group_it_names():
+    other = Side("other", lambda n: n, lambda: np.ones(1), group="own way", against="sparse")
+    contest = Contest("case", [side("fastnn", group="sparse"), other])
+    rows = list(rows_of("w5", contest, 1, rounds=1, seconds=0.0))
+    assert "ratio" in rows[1]
+
+
+def test_a_specialist_takes_part_in_its_workload_alone():
+    def names(workload):
+        return [module.__name__ for module in adapters(["implicit"], workload)]
+
+    assert "bench.peers.implicit_" not in names("w1")
+    if importlib.util.find_spec("implicit"):
+        assert "bench.peers.implicit_" in names("w14")
 
 
 def test_agreement_is_recorded_per_side():

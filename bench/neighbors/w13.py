@@ -52,7 +52,7 @@ class Search:
         return np.concatenate(best)
 
     def implicit(self) -> Any:
-        from implicit.cpu.topk import topk  # type: ignore[import-untyped]
+        from implicit.cpu.topk import topk
 
         return topk(
             self.items,

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from bench.tables.problem import EPSILON as ADAGRAD_EPSILON
+from bench.tables.problem import LEARNING_RATE, Classes, Lookups
 from bench.timing import Array, Side
 from bench.training.problem import EPSILON, Convolution, Dense, Prediction, Ratings
 
@@ -198,6 +200,113 @@ def factorisation(problem: Ratings, threads: int) -> list[Side]:
         )
 
     return [side("torch sparse", sparse=True), side("torch fused", sparse=False)]
+
+
+def lookup_side(name: str, problem: Lookups, look_up: Callable[[Any], Any], optimizer: Any) -> Side:
+    """A side that is handed the gradient of its rows, or bags; the optimizer may lie in that pass.
+
+    Its table is `problem.table` itself: the check puts back the rows that it moves.
+    """
+    ids, targets = torch.from_numpy(problem.ids), torch.from_numpy(problem.targets)
+    direction = torch.from_numpy(problem.direction)
+    given = (direction / problem.batch).repeat(problem.batch, 1)
+    order, at = torch.randperm(len(ids)), 0
+
+    def step(rows: Any, gradient_of: Callable[[Any], Any]) -> None:
+        if optimizer is not None:
+            optimizer.zero_grad()
+        found = look_up(ids[rows])
+        found.backward(gradient_of(found))
+        if optimizer is not None:
+            optimizer.step()
+
+    def run(steps: int) -> int:
+        nonlocal at
+        for _ in range(steps):
+            step(order[at : at + problem.batch], lambda found: given)
+            at = (at + problem.batch) % len(order)
+        return steps * problem.batch * problem.lookups
+
+    def check() -> Array:
+        moved = np.unique(problem.ids[problem.batches()])
+        before, losses = problem.table[moved], list[float]()
+        for rows in map(torch.from_numpy, problem.batches()):
+
+            def gradient_of(found: Any, rows: Any = rows) -> Any:
+                excess = found.detach() @ direction - targets[rows]
+                losses.append(float((excess**2).mean()))
+                return 2 / len(rows) * excess[:, None] * direction
+
+            step(rows, gradient_of)
+        problem.table[moved] = before
+        return np.array(losses)
+
+    return Side(name, run, check)
+
+
+def looking_up(problem: Lookups, threads: int) -> list[Side]:
+    torch.set_num_threads(threads)
+    if problem.rowwise:
+        return []
+    weight = torch.nn.Parameter(torch.from_numpy(problem.table))
+    adagrad = torch.optim.Adagrad([weight], lr=LEARNING_RATE, eps=ADAGRAD_EPSILON)
+
+    def look_up(ids: Any) -> Any:
+        if problem.lookups == 1:
+            return torch.nn.functional.embedding(ids, weight, sparse=True)
+        return torch.nn.functional.embedding_bag(ids, weight, mode="sum", sparse=True)
+
+    return [lookup_side("torch sparse", problem, look_up, adagrad)]
+
+
+class LogUniform:
+    """Draws the shared negatives of a batch; `shift` of ids is what their scores lose."""
+
+    def __init__(self, n_items: int, n_draws: int) -> None:
+        self.n_items, self.n_draws, self.span = n_items, n_draws, np.log(n_items + 1)
+
+    def draw(self) -> Any:
+        ids = torch.exp(torch.rand(self.n_draws, dtype=torch.float64) * self.span) - 1
+        return ids.long().clamp_(max=self.n_items - 1)
+
+    def shift(self, ids: Any) -> Any:
+        return torch.log(torch.log1p(1 / (ids + 1)) / self.span)
+
+
+def sampled_loss(sampler: LogUniform, users: Any, rows: Any, labels: Any, drawn: Any) -> Any:
+    """Cross-entropy of the labels, whose rows come first, among the negatives, whose rows follow.
+
+    The mean over the batch; a negative that is a row's label counts for nothing there.
+    """
+    n = len(labels)
+    label = (users * rows[:n]).sum(1) - sampler.shift(labels)
+    others = users @ rows[n:].T - sampler.shift(drawn)
+    others = others.masked_fill(labels[:, None] == drawn, -torch.inf)
+    scores = torch.cat([label[:, None], others], 1)
+    return torch.nn.functional.cross_entropy(scores, torch.zeros(n, dtype=torch.long))
+
+
+def choosing(problem: Classes, threads: int) -> list[Side]:
+    torch.set_num_threads(threads)
+    columns = [torch.from_numpy(problem.users), torch.from_numpy(problem.labels)]
+    sampler, batches = LogUniform(problem.n_items, problem.negatives), problem.batches()
+    look_up = torch.nn.functional.embedding
+
+    def side(name: str, joint: bool) -> Side:
+        tables = {k: torch.nn.Parameter(torch.from_numpy(w)) for k, w in problem.weights().items()}
+
+        def loss_of(users: Any, labels: Any) -> Any:
+            drawn = sampler.draw()
+            vectors = look_up(users, tables["user"], sparse=True)
+            ids = [torch.cat([labels, drawn])] if joint else [labels, drawn]
+            rows = [look_up(part, tables["item"], sparse=True) for part in ids]
+            return sampled_loss(sampler, vectors, torch.cat(rows), labels, drawn)
+
+        adagrad = torch.optim.Adagrad(tables.values(), lr=LEARNING_RATE, eps=ADAGRAD_EPSILON)
+        loop = Loop(columns, problem.batch, adagrad, loss_of)
+        return Side(name, loop.run, lambda: loop.losses(batches), operations=problem.operations())
+
+    return [side("torch sparse", joint=False), side("torch joint", joint=True)]
 
 
 def inference(problem: Prediction, threads: int) -> list[Side]:

@@ -1,0 +1,1 @@
+"""Workloads of large tables: lookups, sampled classes, pairs to rank."""
