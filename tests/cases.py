@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 from fastnn.graph import Spec
+from fastnn.reference.ranking import RANKING_LOSSES
 
 from tests.graphs import ELEMENTWISE, VOCABULARY, Graph, Layer
 from tests.image_cases import IMAGE_LAYERS, image_nets
@@ -35,6 +36,7 @@ def _bag(name, mode, shapes, **config):
     return Layer(f"bag {name}", "embedding_bag", shapes, {**table, **config})
 
 
+FEATURES = {"n_features": 3, "features_per_unit": 2}
 _TABLE = {"input_dim": VOCABULARY, "output_dim": 3}
 _BAG, _WEIGHTED = (("ids", 4),), (("ids", 4), ("positive", 4))
 
@@ -68,6 +70,9 @@ LAYERS = [
     ),
     _bag("dense", "sum", _BAG, sparse_update="dense"),
     _bag("exact", "mean", _BAG, sparse_update="exact", padding_idx=5),
+    Layer("scores", "scores", ((4,),), {"units": 5}),
+    Layer("scores without bias", "scores", ((4,),), {"units": 3, "use_bias": 0}),
+    Layer("scores of features", "scores", ((4,),), {"units": 5, **FEATURES}),
     Layer("dot", "dot", ((4,), (4,))),
     Layer("dot of rank 2", "dot", ((3, 4), (3, 4))),
     Layer("concatenate one", "concatenate", ((3,),)),
@@ -286,6 +291,44 @@ def _penalties():
     yield _recommender("frozen tables", OPTIMIZERS["sgd global_clipnorm"], table=frozen)
 
 
+def _sampled():
+    """Users' vectors and a dense layer before scores, for each loss, sampler and setting."""
+    for kind, rule in RANKING_LOSSES.items():
+        for sampler in rule.samplers:
+            yield _ranking(f"loss {kind} {sampler}", kind, {"sampler": sampler})
+        for name in ("sgd momentum", "adagrad", "adam"):
+            yield _ranking(f"loss {kind} {name}", kind, optimizer=OPTIMIZERS[name])
+        yield _ranking(f"loss {kind} of features", kind, scores=FEATURES, weighted=True)
+        adam, clip = OPTIMIZERS["adam short"], OPTIMIZERS["sgd global_clipnorm"]
+        every = {"sparse_update": "dense", "embeddings_l1": 0.02, "embeddings_l2": 0.03}
+        yield _ranking(f"loss {kind} dense", kind, scores={**every, **FEATURES}, optimizer=adam)
+        touched = {"embeddings_l1": 0.02, "embeddings_l2": 0.03, "use_bias": 0, **FEATURES}
+        yield _ranking(f"loss {kind} clipped", kind, scores=touched, optimizer=clip, weighted=True)
+    yield _ranking("loss sampled_softmax plain", "sampled_softmax", {"correction": 0})
+    yield _ranking("loss sampled_softmax with hits", "sampled_softmax", {"remove_hits": 0})
+    yield _ranking("loss bpr frozen", "bpr", scores={"trainable": 0})
+
+    graph = Graph()
+    user, x = graph.ids(), graph.floats(4)
+    scores = graph.add("scores", x, units=9)
+    rating = graph.add("embedding", user, input_dim=VOCABULARY, output_dim=1)
+    more = graph.add("scores", graph.add("dense", x, units=3, activation="tanh"), units=6)
+    yield graph.case(
+        "scores beside other outputs", [scores, rating, more],
+        [Spec("warp", {"negatives": 5}), "mean_squared_error", Spec("sampled_softmax")],
+        loss_weights=[0.5, 1.0, 2.0], metrics=[[], ["mean_absolute_error"], []],
+    )  # fmt: skip
+
+
+def _ranking(name, kind, settings=None, scores=None, **case):
+    graph = Graph()
+    user = graph.ids()
+    u = graph.add("embedding", user, input_dim=VOCABULARY, output_dim=6)
+    u = graph.add("dense", u, units=5, activation="tanh")
+    y = graph.add("scores", u, **{"units": 12, **(scores or {})})
+    return graph.case(name, [y], [Spec(kind, {"negatives": 6, **(settings or {})})], **case)
+
+
 CASES = [
     *(_layer_case(layer) for layer in LAYERS),
     *_losses(),
@@ -312,6 +355,7 @@ CASES = [
     ),
     *_penalties(),
     *_joined(),
+    *_sampled(),
     *image_nets(),
 ]
 
@@ -338,7 +382,7 @@ def _input(node, n, random, dtype):
 
 
 def _target(loss, shape, n, random, dtype):
-    if loss == "categorical_crossentropy":
+    if loss == "categorical_crossentropy" or loss in RANKING_LOSSES:
         return random.integers(0, shape[0], n, dtype=np.int32)
     values = random.normal(size=(n, *shape))
     return (values > 0 if loss == "binary_crossentropy" else values).astype(dtype)
@@ -365,6 +409,8 @@ def prepare(engine, case, dtype="float64", seed=3):
         values = random.normal(size=shape) * scale
         if name.endswith("moving_variance"):
             values = 0.5 + np.abs(values)
+        if name.endswith("/features"):
+            values = random.integers(-1, FEATURES["n_features"], shape)
         engine.set(name, values.astype(dtype))
     engine.compile(case.losses, case.loss_weights, case.optimizer, case.metrics)
     return engine

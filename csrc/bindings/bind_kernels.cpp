@@ -254,6 +254,7 @@ void bind_kernels(py::module_& m) {
   bind_row_kernels(m, k);
   bind_winograd_kernels(k);
   bind_bf16_kernels(k);
+  bind_ranking_kernels(k);
 }
 
 }  // namespace fastnn

@@ -323,6 +323,17 @@ void compile(Engine<T>& engine, const py::list& losses, const std::vector<double
 }
 
 template <class T>
+void exclude_negatives(Engine<T>& engine, int64_t input_position, const py::array& indptr,
+                       const py::array& indices) {
+  const auto* starts = input<int64_t>(indptr, "indptr", {kAny});
+  check(indptr.size() > 0 && starts[0] == 0 && starts[indptr.size() - 1] == indices.size(),
+        "indptr: expected positions from 0 to ", indices.size());
+  const auto* classes = input<int32_t>(indices, "indices", {kAny});
+  const py::gil_scoped_release released;
+  engine.exclude_negatives(input_position, starts, indptr.size(), classes);
+}
+
+template <class T>
 void bind_engine(py::module_& m, const char* name) {
   py::class_<Engine<T>>(m, name)
       .def(py::init(&make_engine<T>), py::arg("nodes"), py::arg("outputs"),
@@ -333,6 +344,8 @@ void bind_engine(py::module_& m, const char* name) {
       .def("set", &set<T>, py::arg("name"), py::arg("array"))
       .def("compile", &compile<T>, py::arg("losses"), py::arg("loss_weights"), py::arg("optimizer"),
            py::arg("metrics"))
+      .def("exclude_negatives", &exclude_negatives<T>, py::arg("position"), py::arg("indptr"),
+           py::arg("indices"))
       .def("state", &state<T>)
       .def("set_state", &set_state<T>, py::arg("state"))
       .def("train", &train<T>, py::arg("inputs"), py::arg("targets"), py::arg("weights"),
@@ -366,6 +379,7 @@ void bind_model(py::module_& m) {
       py::arg("convolution") = "auto", py::arg("precision") = "float32");
   m.def("layer_kinds", &layer_kinds);
   m.def("metrics", &metric_names);
+  m.def("sampled_losses", &sampled_loss_names);
   m.def("default_threads", &default_threads);
   m.def("set_threads", &set_threads, py::arg("threads"));
 }

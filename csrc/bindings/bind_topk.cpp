@@ -67,7 +67,7 @@ std::optional<Ranked> rank_all(const Catalogue<T>& catalogue, int64_t k, const L
   std::vector<py::array_t<int64_t>> counts;
   for (int i = 0; i < 3; ++i) counts.push_back(new_array<int64_t>({n_relevant}));
   for (auto& count : counts) std::fill_n(count.mutable_data(), n_relevant, 0);
-  const Ranking<T> ranking{k,
+  const Request<T> ranking{k,
                            positions.mutable_data(),
                            scores.mutable_data(),
                            relevant,

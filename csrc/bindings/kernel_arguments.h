@@ -96,5 +96,6 @@ void bind_row_kernels(pybind11::module_& m, pybind11::module_& k);
 void bind_update_kernels(pybind11::module_& k);
 void bind_winograd_kernels(pybind11::module_& k);
 void bind_bf16_kernels(pybind11::module_& k);
+void bind_ranking_kernels(pybind11::module_& k);
 
 }  // namespace fastnn

@@ -34,6 +34,8 @@ enum class Loss : int {
   kCount
 };
 enum class Optimizer : int { kSgd, kAdagrad, kRmsprop, kFtrl, kAdam, kCount };
+// Losses of a label's score against those of classes that its row drew for itself.
+enum class Ranking : int { kBpr, kWarp, kLogistic };
 enum class BagMode : int { kSum, kMean, kSqrtn, kMax };
 
 // One step's settings of an optimizer (docs/design.md, section 3). Unused ones are ignored.
@@ -75,6 +77,36 @@ enum class Stream : uint32_t { kArray = 0, kShuffle = 1, kLayer = 2 };
 struct NoiseKey {
   uint64_t seed;
   uint32_t step, stream;
+};
+
+// The classes of a layer of scores: class i has the vector v[i] + sum over its slots s, where a
+// feature is not -1, of shares[i, s] * f[features[i, s]].
+template <class T>
+struct Classes {
+  Index units, d;
+  const T* v;               // [units, d]
+  const T* bias;            // [units], or null
+  Index slots;              // 0 = without features, and the rest is null
+  const int32_t* features;  // [units, slots]
+  const T* shares;          // [units, slots]
+  const T* f;               // [n_features, d]
+};
+
+// Rows of a batch and the classes that each is compared with, the label's first; a class that is
+// the label's stands for none.
+template <class T>
+struct RankedRows {
+  Index m, c;
+  const T* u;          // [m, d]: the score of a class is the product with its vector, plus its bias
+  const int32_t* ids;  // [m, c]
+  T margin;            // warp's
+  const T* weights;    // [m], or null
+  T scale;
+  T* losses;      // [m]: weight * loss
+  T* ds;          // [m, c] ([m, 2] for warp): weight * scale * derivative of each score
+  int32_t* used;  // [m, 2], warp: the label and the class that it is pushed apart from
+  T* du;          // [m, d], the gradient of u; or null
+  T* scratch;     // c * (d + 1) elements
 };
 
 // How a window walks over an image of h x w pixels: its size, strides, distances of its taps, the
@@ -315,6 +347,36 @@ struct Kernels {
   void (*bag_backward)(BagMode mode, Index m, Index k, Index d, const T* table, const int32_t* ids,
                        int32_t padding, const T* weights, const int32_t* chosen, const T* y,
                        const T* dy, T* dy_ids, T* dweights);
+
+  // --- classes drawn, and their scores ---------------------------------------------------------
+  // ids[m, n], rows ldids apart: rows first .. of the batch draw classes of [0, units), word j of a
+  // row at counter (j / 4, row, step, stream). alias[units, 2]: threshold and other of the alias
+  // table (docs/design.md, section 4), or null for uniform draws.
+  void (*draw_classes)(const NoiseKey& key, Index first, Index m, Index n, Index units,
+                       const uint32_t* alias, int32_t* ids, Index ldids);
+  // y[count, d] = the vectors of classes ids[count].
+  void (*class_rows)(Index count, const Classes<T>& classes, const int32_t* ids, T* y);
+  // Losses and gradients of rows that draw for themselves.
+  void (*ranking)(Ranking kind, const Classes<T>& classes, const RankedRows<T>& rows);
+  // Cross-entropy of the label among itself, with logit label[m], and columns with logits
+  // z[m, n] + added[n]: losses[m] = weight * loss; z and label become weight * scale * gradient.
+  void (*sampled_softmax)(Index m, Index n, T* z, Index ldz, const T* added, T* label,
+                          const T* weights, T scale, T* losses);
+  // y[i, :] += factors[i] * x[i, :].
+  void (*add_scaled_rows)(Index m, Index d, const T* factors, const T* x, T* y);
+  // g[r, d] = sum over starts[r] <= i < starts[r + 1] of coefficients[p] * x[p / k, d], p =
+  // order[i], in that order, r < count.
+  void (*weighted_sums)(Index count, Index d, const int32_t* starts, const int32_t* order, Index k,
+                        const T* coefficients, const T* x, T* g);
+  // out[count, slots] = factors[i] * shares[ids[i], s].
+  void (*feature_coefficients)(Index count, const Classes<T>& classes, const int32_t* ids,
+                               const T* factors, T* out);
+  // y[m, units] += sum over slots of shares[i, s] * z[m, features[i, s]], rows of z n_features
+  // long.
+  void (*feature_scores)(Index m, Index n_features, const Classes<T>& classes, const T* z, T* y);
+  // dz[m, n_features] from dy[m, units].
+  void (*feature_scores_backward)(Index m, Index n_features, const Classes<T>& classes, const T* dy,
+                                  T* dz);
 
   // --- rows ----------------------------------------------------------------------------------
   // y[i, :n] = x[rows[i], :n], i < m; rows null: the first m rows. Rows of x are n apart.

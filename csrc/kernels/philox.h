@@ -15,21 +15,21 @@ struct Counter {
   uint32_t first, second, third, fourth;  // the first word counts up
 };
 
-// words[4 j + i] = word i of Philox at (first + j, second, third, fourth), j < kCounters. A round:
+// words[4 j + i] = word i of Philox at (first[j], second[j], third, fourth), j < kCounters. A
+// round:
 //   c0, c1, c2, c3 = high(b) ^ c1 ^ k0, low(b), high(a) ^ c3 ^ k1, low(a).
 // A word is the lower half of a lane of 64 bits; what stands in the upper half does not matter.
-FASTNN_INLINE void draw(uint64_t seed, const Counter& at, uint32_t* words) {
+FASTNN_INLINE void draw(uint64_t seed, const uint64_t* first, const uint64_t* second,
+                        uint32_t third, uint32_t fourth, uint32_t* words) {
   using Lanes = Vector<uint64_t>;
   constexpr Index kAtOnce = kLanes<uint64_t>, kVectors = kCounters / kAtOnce;
   constexpr uint64_t kWord = 0xFFFFFFFFU;
-  static constexpr uint64_t kCount[kCounters] = {0, 1, 2,  3,  4,  5,  6,  7,
-                                                 8, 9, 10, 11, 12, 13, 14, 15};
   Lanes c0[kVectors], c1[kVectors], c2[kVectors], c3[kVectors];
   for (Index i = 0; i < kVectors; ++i) {
-    c0[i] = load(kCount + i * kAtOnce) + at.first;
-    c1[i] = Lanes{} + at.second;
-    c2[i] = Lanes{} + at.third;
-    c3[i] = Lanes{} + at.fourth;
+    c0[i] = load(first + i * kAtOnce);
+    c1[i] = load(second + i * kAtOnce);
+    c2[i] = Lanes{} + third;
+    c3[i] = Lanes{} + fourth;
   }
   uint64_t k0 = seed & kWord, k1 = seed >> 32;
   for (int round = 0; round < 10; ++round) {
@@ -53,6 +53,16 @@ FASTNN_INLINE void draw(uint64_t seed, const Counter& at, uint32_t* words) {
     std::memcpy(words + 4 * j, &pairs[0][j], 8);
     std::memcpy(words + 4 * j + 2, &pairs[1][j], 8);
   }
+}
+
+// The same at (first + j, second, third, fourth).
+FASTNN_INLINE void draw(uint64_t seed, const Counter& at, uint32_t* words) {
+  uint64_t first[kCounters], second[kCounters];
+  for (Index j = 0; j < kCounters; ++j) {
+    first[j] = uint64_t{at.first} + static_cast<uint64_t>(j);
+    second[j] = at.second;
+  }
+  draw(seed, first, second, at.third, at.fourth, words);
 }
 
 // Multiples of 2^-24 in [0, 1).

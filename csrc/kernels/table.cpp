@@ -12,6 +12,8 @@ static void fill(Kernels<T>& table) {
   add_update(table);
   add_catch_up(table);
   add_embedding(table);
+  add_sampling(table);
+  add_ranking(table);
   add_rows(table);
   add_noise(table);
   add_conv(table);

@@ -24,6 +24,10 @@ void add_catch_up(Kernels<T>& table);
 template <class T>
 void add_embedding(Kernels<T>& table);
 template <class T>
+void add_sampling(Kernels<T>& table);
+template <class T>
+void add_ranking(Kernels<T>& table);
+template <class T>
 void add_rows(Kernels<T>& table);
 template <class T>
 void add_noise(Kernels<T>& table);

@@ -114,6 +114,27 @@ void Engine<T>::check_exact(const OptimizerPlan& plan) const {
 }
 
 template <class T>
+void Engine<T>::exclude_negatives(int64_t input, const int64_t* starts, int64_t n_starts,
+                                  const int32_t* classes) {
+  check(input >= 0 && input < static_cast<int64_t>(network_.inputs.size()),
+        "input: expected one of ", network_.inputs.size(), ", got ", input);
+  const auto node = static_cast<size_t>(network_.inputs[static_cast<size_t>(input)]);
+  const Value& value = network_.values[node];
+  check(value.ids && value.width() == 1 && value.vocabulary > 0,
+        "input: expected ids, one per row, "
+        "got ",
+        network_.names[node]);
+  check(n_starts == 1 || n_starts == value.vocabulary + 1, "indptr: expected ",
+        value.vocabulary + 1, " numbers, got ", n_starts);
+  for (int64_t i = 1; i < n_starts; ++i)
+    check(starts[i - 1] <= starts[i], "indptr: expected rising positions, got ", starts[i]);
+  const std::unique_lock<std::shared_mutex> lock(mutex());
+  known_.input = n_starts > 1 ? static_cast<int>(input) : -1;
+  known_.starts.assign(starts, starts + n_starts);
+  known_.classes.assign(classes, classes + starts[n_starts - 1]);
+}
+
+template <class T>
 void Engine<T>::check_compiled() const {
   check(compiled_, "model: expected compile() before this call, got a model without a loss");
 }
@@ -168,7 +189,7 @@ Report Engine<T>::train(const Examples<T>& examples, const Run& run) {
   const std::unique_lock<std::shared_mutex> lock(mutex());
   if (trainer_ == nullptr || trainer_->batch_size() != own.batch_size) {
     trainer_.reset();
-    trainer_ = std::make_unique<Trainer<T>>(network_, heads_, optimizer_, own.batch_size,
+    trainer_ = std::make_unique<Trainer<T>>(network_, heads_, known_, optimizer_, own.batch_size,
                                             optimizer_.clips_norms());
   }
   folded_ = false;
@@ -185,7 +206,7 @@ Report Engine<T>::evaluate(const Examples<T>& examples, int threads, const Ask& 
   check_labels(examples);
   const std::shared_lock<std::shared_mutex> lock(mutex());
   fold();
-  Report report = fastnn::evaluate(network_, workspaces_, heads_, examples, threads, ask);
+  Report report = fastnn::evaluate(network_, workspaces_, heads_, known_, examples, threads, ask);
   to_means(report);
   return report;
 }
@@ -221,7 +242,7 @@ double Engine<T>::gradients(const Examples<T>& examples,
   check_ids(examples);
   check_labels(examples);
   const std::unique_lock<std::shared_mutex> lock(mutex());
-  Trainer<T> trainer(network_, heads_, optimizer_, examples.n, true);
+  Trainer<T> trainer(network_, heads_, known_, optimizer_, examples.n, true);
   double loss = trainer.gradients(examples);
   for (Parameter<T>* parameter : network_.parameters) {
     if (!parameter->trainable) continue;

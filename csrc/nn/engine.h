@@ -36,6 +36,11 @@ class Engine {
   void compile(const std::vector<Spec>& losses, const std::vector<double>& loss_weights,
                const Spec& optimizer, const std::vector<std::vector<std::string>>& metrics);
 
+  // Classes that are no negatives, by the id that input `input` has in a row; starts of one element
+  // exclude nothing. The ids' classes are sorted.
+  void exclude_negatives(int64_t input, const int64_t* starts, int64_t n_starts,
+                         const int32_t* classes);
+
   // Checks ids and labels, then trains; see Run and Report. Loss and metrics are weighted means.
   Report train(const Examples<T>& examples, const Run& run);
   // The same checks; interrupted, or false, when ask wanted to stop, or when predict was asked to
@@ -65,6 +70,7 @@ class Engine {
   Network<T> network_;
   Workspaces<T> workspaces_;
   std::vector<Head<T>> heads_;
+  Known known_;
   OptimizerPlan optimizer_;
   std::unique_ptr<Trainer<T>> trainer_;
   bool compiled_ = false;

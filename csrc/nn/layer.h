@@ -256,7 +256,7 @@ template <template <class> class Item>
 constexpr Maker maker_of{make_item<Item, float>, make_item<Item, double>};
 
 extern const Maker kDense, kEmbedding, kEmbeddingBag, kDot, kConcatenate, kAdd, kMultiply, kFlatten,
-    kReshape, kActivation, kRescaling, kDropout, kGaussianNoise, kActivityRegularization;
+    kReshape, kActivation, kRescaling, kDropout, kGaussianNoise, kActivityRegularization, kScores;
 extern const Maker kConvolution, kBatchNormalization, kLayerNormalization, kPooling;
 extern const Maker kZeroPadding2D, kSpatialDropout2D, kRandomFlip, kRandomTranslation, kRandomCrop;
 

@@ -13,6 +13,7 @@ const Entry kEntries[] = {
     {"dense", kDense},
     {"embedding", kEmbedding},
     {"embedding_bag", kEmbeddingBag},
+    {"scores", kScores},
     {"dot", kDot},
     {"concatenate", kConcatenate},
     {"add", kAdd},

@@ -1,5 +1,6 @@
 #include "nn/loss.h"
 
+#include <algorithm>
 #include <cmath>
 #include <iterator>
 
@@ -8,12 +9,14 @@
 namespace fastnn {
 namespace {
 
-int find(const std::vector<std::string>& names, const std::string& wanted, const char* argument) {
+int find(const std::vector<std::string>& names, const std::string& wanted, const char* argument,
+         const std::vector<std::string>& others = {}) {
   std::string list;
   for (size_t i = 0; i < names.size(); ++i) {
     if (names[i] == wanted) return static_cast<int>(i);
     list += (i > 0 ? ", " : "") + names[i];
   }
+  for (const std::string& other : others) list += ", " + other;
   check(false, argument, ": expected one of ", list, ", got ", wanted);
   return 0;
 }
@@ -30,11 +33,37 @@ int logits_of(const Network<T>& network, int output, const std::string& activati
   return layer->sources[0];
 }
 
+// A loss that samples reads what the scores would read.
+template <class T>
+Head<T> plan_sampled_head(const Network<T>& network, int output, const Spec& spec) {
+  const auto at = static_cast<size_t>(output);
+  const std::string& name = network.names[at];
+  Head<T> head{};
+  head.output = output;
+  head.scores = as_scores(network.layers[at].get());
+  check(head.scores != nullptr, "loss: expected output ", name, " to be a Scores layer for ",
+        spec.kind, ", got another end");
+  const std::vector<int>& users = network.consumers[at];
+  const auto times = std::count(network.outputs.begin(), network.outputs.end(), output);
+  check(users.empty() && times == 1, "loss: expected output ", name, " to be read by ", spec.kind,
+        " alone, got ",
+        users.empty() ? "another loss" : network.names[static_cast<size_t>(users[0])],
+        " beside it");
+  head.node = head.scores->sources[0];
+  head.n = head.scores->output.width();
+  head.labels = true;
+  head.sampled = plan_sampled(spec);
+  return head;
+}
+
 template <class T>
 Head<T> plan_head(const Network<T>& network, int output, const Spec& spec) {
+  const std::vector<std::string> sampled = sampled_loss_names();
+  if (std::find(sampled.begin(), sampled.end(), spec.kind) != sampled.end())
+    return plan_sampled_head(network, output, spec);
   Head<T> head{};
   head.output = head.node = output;
-  head.kind = static_cast<Loss>(find(loss_names(), spec.kind, "loss"));
+  head.kind = static_cast<Loss>(find(loss_names(), spec.kind, "loss", sampled));
   head.delta = static_cast<T>(spec.config.number("delta", 1));
   check(head.delta > 0 && std::isfinite(static_cast<double>(head.delta)),
         "delta: expected a number above 0, got ", static_cast<double>(head.delta));
@@ -65,6 +94,7 @@ std::vector<std::string> metric_names() {
 
 template <class T>
 bool Head<T>::activation_idle(const Network<T>& network) const {
+  if (scores != nullptr) return true;
   if (node == output || !network.consumers[static_cast<size_t>(output)].empty()) return false;
   for (Metric metric : metrics) {
     if (metric != Metric::kAccuracy) return false;
@@ -88,6 +118,8 @@ std::vector<Head<T>> plan_heads(const Network<T>& network, const std::vector<Spe
     check(std::isfinite(weights[i]), "loss_weights: expected finite numbers, got ", weights[i]);
     heads.back().weight = weights[i];
     for (const std::string& name : metrics[i]) {
+      check(heads.back().scores == nullptr, "metrics: expected none for ", losses[i].kind, ", got ",
+            name);
       const auto metric = static_cast<Metric>(find(metric_names(), name, "metrics"));
       check(metric == Metric::kAccuracy || !heads.back().labels,
             "metrics: expected accuracy for integer classes, got ", name);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "nn/network.h"
+#include "nn/sampler.h"
 
 namespace fastnn {
 
@@ -24,6 +25,8 @@ struct Head {
   bool labels;    // targets are int32 classes, else n numbers a row
   bool logits;    // node holds logits
   std::vector<Metric> metrics;
+  SampledPlan sampled;  // of a loss that samples: `node` is what the scores would read
+  const Scores<T>* scores = nullptr;  // the output, which training then never computes
 
   bool activation_idle(const Network<T>& network) const;
 };

@@ -14,6 +14,8 @@ bool splits(const Node& node, bool is_output) {
   return is_output && activates && node.config.word("activation", "") == "sigmoid";
 }
 
+bool marked(const std::vector<bool>& nodes, size_t node) { return !nodes.empty() && nodes[node]; }
+
 Value input_value(const Node& node) {
   Value value;
   const auto shape = node.config.shapes.find("shape");
@@ -165,10 +167,11 @@ void Network<T>::forward(const Memory<T>& memory, const Pass<T>& pass, int64_t f
 }
 
 template <class T>
-int64_t Network<T>::scratch(int64_t rows) const {
+int64_t Network<T>::scratch(int64_t rows, const std::vector<bool>& unused) const {
   int64_t most = 0;
-  for (const auto& layer : layers) {
-    if (layer != nullptr) most = std::max(most, layer->scratch(rows));
+  for (size_t node = 0; node < layers.size(); ++node) {
+    if (layers[node] == nullptr || marked(unused, node)) continue;
+    most = std::max(most, layers[node]->scratch(rows));
   }
   return most;
 }
@@ -183,25 +186,30 @@ int64_t Network<T>::unit() const {
 }
 
 template <class T>
-int64_t Network<T>::row_elements() const {
+int64_t Network<T>::row_elements(const std::vector<bool>& unused) const {
   int64_t sum = 1;
-  for (const Value& value : values) sum = checked_add(sum, checked_multiply(2, value.width()));
+  for (size_t node = 0; node < values.size(); ++node) {
+    if (!marked(unused, node)) sum = checked_add(sum, checked_multiply(2, values[node].width()));
+  }
   return sum;
 }
 
 template <class T>
-double Network<T>::work() const {
+double Network<T>::work(const std::vector<bool>& unused) const {
   double sum = 0;
-  for (const auto& layer : layers) sum += layer == nullptr ? 0 : layer->work();
+  for (size_t node = 0; node < layers.size(); ++node) {
+    if (layers[node] != nullptr && !marked(unused, node)) sum += layers[node]->work();
+  }
   return sum;
 }
 
 // --- Arena ---------------------------------------------------------------------------------------
 
 template <class T>
-Arena<T>::Arena(const Network<T>& network, int64_t rows, const std::vector<int>& heads)
+Arena<T>::Arena(const Network<T>& network, int64_t rows, const std::vector<int>& heads,
+                const std::vector<bool>& unused)
     : rows_(rows) {
-  plan_values(network, !heads.empty());
+  plan_values(network, !heads.empty(), unused);
   if (!heads.empty()) plan_gradients(network, heads);
 }
 
@@ -212,7 +220,8 @@ T* Arena<T>::take(int64_t elements) {
 }
 
 template <class T>
-void Arena<T>::plan_values(const Network<T>& network, bool training) {
+void Arena<T>::plan_values(const Network<T>& network, bool training,
+                           const std::vector<bool>& unused) {
   const auto n = static_cast<size_t>(network.n_nodes());
   memory.values.assign(n, nullptr);
   memory.ids.assign(n, nullptr);
@@ -223,7 +232,8 @@ void Arena<T>::plan_values(const Network<T>& network, bool training) {
   memory.edges.resize(n);
   for (size_t node = 0; node < n; ++node) {
     const Layer<T>* layer = network.layers[node].get();
-    const int64_t width = checked_multiply(network.values[node].width(), rows_);
+    const int64_t width =
+        marked(unused, node) ? 0 : checked_multiply(network.values[node].width(), rows_);
     if (layer == nullptr) {
       if (!training) continue;
       if (network.values[node].ids) {
@@ -235,6 +245,7 @@ void Arena<T>::plan_values(const Network<T>& network, bool training) {
       continue;
     }
     memory.edges[node].assign(layer->sources.size(), nullptr);
+    if (marked(unused, node)) continue;
     if (layer->alias()) {
       aliases_.emplace_back(node, static_cast<size_t>(layer->sources[0]));
     } else if (!training && network.folded_into[node] >= 0) {

@@ -41,10 +41,10 @@ class Network {
   std::vector<bool> folded() const;
 
   int n_nodes() const { return static_cast<int>(values.size()); }
-  int64_t scratch(int64_t rows) const;  // elements one thread needs
-  int64_t unit() const;                 // the largest of the layers
-  int64_t row_elements() const;         // of all values and gradients
-  double work() const;                  // operations per row of a training step
+  int64_t scratch(int64_t rows, const std::vector<bool>& unused = {}) const;  // for one thread
+  int64_t unit() const;                                              // the largest of the layers
+  int64_t row_elements(const std::vector<bool>& unused = {}) const;  // values and gradients
+  double work(const std::vector<bool>& unused = {}) const;  // operations of a row of a step
 
   std::vector<Value> values;            // by node
   std::vector<LayerPointer<T>> layers;  // by node; null for inputs
@@ -70,8 +70,9 @@ template <class T>
 class Arena {
  public:
   // heads: the nodes whose gradient a loss writes; with none, no gradients are planned and inputs
-  // are borrowed (set_input), not copied.
-  Arena(const Network<T>& network, int64_t rows, const std::vector<int>& heads);
+  // are borrowed (set_input), not copied. Nodes that are unused have no memory.
+  Arena(const Network<T>& network, int64_t rows, const std::vector<int>& heads,
+        const std::vector<bool>& unused = {});
 
   // The backward pass over rows, from the last node to the first; the losses have written
   // head_gradient(h).
@@ -94,7 +95,7 @@ class Arena {
   Memory<T> memory;
 
  private:
-  void plan_values(const Network<T>& network, bool training);
+  void plan_values(const Network<T>& network, bool training, const std::vector<bool>& unused);
   void plan_gradients(const Network<T>& network, const std::vector<int>& heads);
   T* take(int64_t elements);
   void follow_aliases();

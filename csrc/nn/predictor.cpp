@@ -92,11 +92,62 @@ Pass<T> prediction_pass(Workspace<T>& workspace) {
   return pass;
 }
 
+// A head whose loss samples, each row by itself: what rows share is drawn once.
+template <class T>
+struct Alone {
+  Alone(const Head<T>& head, const Known& known, const int32_t* labels, int64_t n)
+      : sampler(*head.scores, head.sampled, &known, n, false), columns(sampler.make_columns()) {
+    sampler.start(labels, n);
+    if (!head.sampled.shared) return;
+    sampler.draw_columns(kernels<T>(), {0, 0, 0, n, labels, nullptr}, columns);
+    sampler.gather_columns(kernels<T>(), 0, 1, columns);
+  }
+
+  // losses[count] of rows `number` .. of the data set, whose values are u.
+  void run(const DrawRows& at, const T* u, const T* weights, T* losses) const {
+    const SampledPlan& plan = sampler.plan();
+    Buffer<int32_t> ids(at.count * plan.candidates()), used(at.count * 2);
+    Buffer<T> ds(at.count * plan.used()), z(at.count * columns.stride), scratch(sampler.scratch());
+    SampledRows<T> rows{};
+    rows.u = u;
+    rows.weights = weights;
+    rows.losses = losses;
+    rows.ids = ids.data();
+    rows.used = used.data();
+    rows.ds = ds.data();
+    rows.z = z.data();
+    rows.scratch = scratch.data();
+    if (!plan.shared) sampler.draw(kernels<T>(), at, ids.data());
+    sampler.run(kernels<T>(), at, columns, rows);
+  }
+
+  Sampler<T> sampler;
+  Columns<T> columns;
+};
+
+template <class T>
+using Alones =
+    std::vector<std::unique_ptr<Alone<T>>>;  // by head; null where a loss does not sample
+
+template <class T>
+Alones<T> plan_alone(const std::vector<Head<T>>& heads, const Known& known,
+                     const Examples<T>& examples) {
+  Alones<T> alones;
+  for (size_t h = 0; h < heads.size(); ++h) {
+    const auto* labels = static_cast<const int32_t*>(examples.targets[h]);
+    alones.push_back(heads[h].scores == nullptr
+                         ? nullptr
+                         : std::make_unique<Alone<T>>(heads[h], known, labels, examples.n));
+  }
+  return alones;
+}
+
 // Sums over one chunk: the losses of the heads, the penalty, the metrics.
 template <class T>
 void sum_chunk(const Network<T>& network, const std::vector<Head<T>>& heads,
-               const std::vector<bool>& idle, const Examples<T>& examples, Workspace<T>& workspace,
-               int64_t first, int64_t count, double* sum) {
+               const Alones<T>& alones, const Known& known, const std::vector<bool>& idle,
+               const Examples<T>& examples, Workspace<T>& workspace, int64_t first, int64_t count,
+               double* sum) {
   const Arena<T>& arena = workspace.arena;
   T rows[kMostChunk], penalties[kMostChunk] = {};
   const T* weights = examples.weights == nullptr ? nullptr : examples.weights + first;
@@ -107,6 +158,18 @@ void sum_chunk(const Network<T>& network, const std::vector<Head<T>>& heads,
   double* metrics = sum + heads.size() + 1;
   for (size_t h = 0; h < heads.size(); ++h) {
     const Head<T>& head = heads[h];
+    if (alones[h] != nullptr) {
+      const auto* labels = static_cast<const int32_t*>(examples.targets[h]) + first;
+      const int32_t* ids =
+          known.input < 0
+              ? nullptr
+              : static_cast<const int32_t*>(examples.inputs[static_cast<size_t>(known.input)]) +
+                    first;
+      alones[h]->run({0, 0, first, count, labels, ids},
+                     arena.memory.values[static_cast<size_t>(head.node)], weights, rows);
+      sum[h] = pass.kernels.sum(count, rows);
+      continue;
+    }
     Target<T> target;
     if (head.labels) {
       target.labels = static_cast<const int32_t*>(examples.targets[h]) + first;
@@ -171,10 +234,11 @@ bool predict(const Network<T>& network, Workspaces<T>& workspaces, const Example
 
 template <class T>
 Report evaluate(const Network<T>& network, Workspaces<T>& workspaces,
-                const std::vector<Head<T>>& heads, const Examples<T>& examples, int threads,
-                const Ask& ask) {
+                const std::vector<Head<T>>& heads, const Known& known, const Examples<T>& examples,
+                int threads, const Ask& ask) {
   Report report;
   report.losses.assign(heads.size(), 0);
+  const Alones<T> alones = plan_alone(heads, known, examples);
   std::vector<bool> idle = network.folded();
   size_t n_metrics = 0;
   for (const Head<T>& head : heads) {
@@ -187,13 +251,13 @@ Report evaluate(const Network<T>& network, Workspaces<T>& workspaces,
   const int64_t chunk_size = chunk_rows(network);
   const auto chunks = static_cast<size_t>((examples.n + chunk_size - 1) / chunk_size);
   std::vector<double> sums(chunks * width);
-  report.interrupted =
-      !for_chunks(network, workspaces, examples, threads, ask,
-                  [&](Workspace<T>& workspace, int64_t first, int64_t count) {
-                    double* sum = sums.data() + static_cast<size_t>(first / chunk_size) * width;
-                    sum_chunk(network, heads, idle, examples, workspace, first, count, sum);
-                    return true;
-                  });
+  report.interrupted = !for_chunks(
+      network, workspaces, examples, threads, ask,
+      [&](Workspace<T>& workspace, int64_t first, int64_t count) {
+        double* sum = sums.data() + static_cast<size_t>(first / chunk_size) * width;
+        sum_chunk(network, heads, alones, known, idle, examples, workspace, first, count, sum);
+        return true;
+      });
   for (size_t chunk = 0; chunk < chunks; ++chunk) {
     const double* sum = sums.data() + chunk * width;
     for (size_t h = 0; h < heads.size(); ++h) {
@@ -214,7 +278,7 @@ Report evaluate(const Network<T>& network, Workspaces<T>& workspaces,
   template bool predict(const Network<T>&, Workspaces<T>&, const Examples<T>&, int,        \
                         const std::vector<T*>&, bool, const Ask&);                         \
   template Report evaluate(const Network<T>&, Workspaces<T>&, const std::vector<Head<T>>&, \
-                           const Examples<T>&, int, const Ask&);
+                           const Known&, const Examples<T>&, int, const Ask&);
 FASTNN_INSTANTIATE(float)
 FASTNN_INSTANTIATE(double)
 #undef FASTNN_INSTANTIATE

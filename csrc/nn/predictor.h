@@ -37,7 +37,7 @@ bool predict(const Network<T>& network, Workspaces<T>& workspaces, const Example
 // Sums of losses and metrics over all examples, noise off; interrupted when stopped.
 template <class T>
 Report evaluate(const Network<T>& network, Workspaces<T>& workspaces,
-                const std::vector<Head<T>>& heads, const Examples<T>& examples, int threads,
-                const Ask& ask);
+                const std::vector<Head<T>>& heads, const Known& known, const Examples<T>& examples,
+                int threads, const Ask& ask);
 
 }  // namespace fastnn

@@ -19,17 +19,17 @@ void Trainer<T>::rows_phase(const Team& team, const Examples<T>& examples, const
   pass.row_weights = examples.weights != nullptr ? row_weights_.data() : nullptr;
   pass.row_scale = step.weight > 0 ? static_cast<T>(1 / step.weight) : T{0};
   pass.penalties = row_penalties_.data();
-  const bool prepared = tables_.prepares();
-  if (prepared) prepare(team, examples, step, counters.back());
+  const bool prepared = prepares();
+  if (prepared) prepare(team, examples, step, seed, counters.back());
   const size_t n = n_stages();
   for (size_t stage = 0; stage < n; ++stage) {
-    const int64_t sorts =
+    const auto sorts =
         stage == 0 && !prepared ? static_cast<int64_t>(tables_.n_sorts()) : int64_t{0};
     const int64_t jobs = sorts + (step.count + chunk_ - 1) / chunk_;
     std::atomic<int64_t>& next = counters[stage];
     for (int64_t job = next.fetch_add(1); job < jobs; job = next.fetch_add(1)) {
       if (job < sorts) {
-        sort(static_cast<size_t>(job), examples, step);
+        sort(static_cast<size_t>(job), examples, step, seed);
         continue;
       }
       const int64_t first = (job - sorts) * chunk_;
@@ -41,23 +41,30 @@ void Trainer<T>::rows_phase(const Team& team, const Examples<T>& examples, const
   }
 }
 
-// When a table asks for it, before the rows go through the net: the ids are sorted, then each
-// thread brings its share of the rows that the batch looks up to where they should be.
+// Before the rows go through the net, where something needs it: ids are sorted and what all rows
+// share is drawn; then each thread brings its part of the rows that the batch looks up to where
+// they should be, and gathers its part of what is shared.
 template <class T>
 void Trainer<T>::prepare(const Team& team, const Examples<T>& examples, const Step& step,
-                         std::atomic<int64_t>& next) {
+                         uint64_t seed, std::atomic<int64_t>& next) {
   const auto sorts = static_cast<int64_t>(tables_.n_sorts());
   for (int64_t job = next.fetch_add(1); job < sorts; job = next.fetch_add(1)) {
-    sort(static_cast<size_t>(job), examples, step);
+    sort(static_cast<size_t>(job), examples, step, seed);
   }
   team.wait();
   tables_.prepare(kernels_, optimizer_, step.applied, step.weight > 0, team.member, team.size);
+  for (const auto& sampled : sampled_)
+    if (sampled != nullptr && sampled->shared()) sampled->gather(kernels_, team.member, team.size);
   team.wait();
 }
 
 template <class T>
-void Trainer<T>::sort(size_t which, const Examples<T>& examples, const Step& step) {
-  tables_.sort(which, kernels_, examples.inputs, step.rows, step.first, step.count);
+void Trainer<T>::sort(size_t which, const Examples<T>& examples, const Step& step, uint64_t seed) {
+  if (which < tables_.n_inputs()) {
+    tables_.sort(which, kernels_, examples.inputs, step.rows, step.first, step.count);
+  } else {
+    sort_sampled(which - tables_.n_inputs(), examples, step, seed, false);
+  }
 }
 
 // All rows have been collected: what the layer that ends a stage makes of them.
@@ -107,6 +114,10 @@ void Trainer<T>::losses(const Pass<T>& pass, int64_t first, int64_t count) {
   T* metrics = row_metrics_.data() + first;
   for (size_t h = 0; h < heads_.size(); ++h) {
     const Head<T>& head = heads_[h];
+    if (head.scores != nullptr) {
+      sampled_loss(h, pass, first, count);
+      continue;
+    }
     Target<T> target;
     if (head.labels) {
       target.labels = labels_[h].data() + first;

@@ -15,49 +15,70 @@ int64_t bound_of(const Network<T>& network, int ids_node, int64_t rows) {
 
 }  // namespace
 
-void gather_ids(const int32_t* ids, const int32_t* rows, int64_t count, int64_t width,
-                int32_t* to) {
-  if (rows == nullptr) {
-    std::copy_n(ids, count * width, to);
-  } else if (width == 1) {
-    for (int64_t i = 0; i < count; ++i) to[i] = ids[rows[i]];
-  } else {
-    for (int64_t i = 0; i < count; ++i) std::copy_n(ids + rows[i] * width, width, to + i * width);
-  }
-}
-
 template <class T>
 Tables<T>::Tables(const Network<T>& network, const OptimizerPlan& plan, int64_t rows,
-                  bool store_gradients) {
+                  bool store_gradients, const std::vector<SampledHead<T>>& sampled) {
   for (const auto& layer : network.layers) {
     if (layer == nullptr || layer->table() == nullptr) continue;
     Parameter<T>* parameter = layer->parameters[0].get();
     if (!parameter->trainable) continue;
-    Table<T> table{layer.get(), parameter, *layer->table(), parameter->shape[1], 0, {}, {}, {}, {}};
-    const auto input = std::find(network.inputs.begin(), network.inputs.end(), table.use.ids_node);
+    const TableUse& use = *layer->table();
+    const auto input = std::find(network.inputs.begin(), network.inputs.end(), use.ids_node);
     const int at = static_cast<int>(input - network.inputs.begin());
-    while (table.sorted < sorted_.size() && sorted_[table.sorted].input != at) ++table.sorted;
-    const int64_t bound = bound_of(network, table.use.ids_node, parameter->shape[0]);
-    if (table.sorted == sorted_.size())
-      sorted_.push_back({at, table.use.lookups, bound, {}, {}, {}, {}, {}});
-    SortedIds& ids = sorted_[table.sorted];
-    ids.bound = std::min(ids.bound, bound);
-    if (store_gradients) {
-      const int64_t most = table.use.every_row
-                               ? parameter->shape[0]
-                               : std::min(checked_multiply(rows, ids.lookups), ids.bound);
-      table.sums.reset(checked_multiply(most, table.d));
-      table.squares.reset(most);
-    }
-    if (table.use.exact) table.missed = MissedSteps<T>(plan, parameter->l1, parameter->l2);
-    if (table.missed.matter()) {
-      table.last.reset(parameter->shape[0]);
-      prepares_ = true;
-    }
-    tables_.push_back(std::move(table));
+    size_t sorted = 0;
+    while (sorted < sorted_.size() && sorted_[sorted].input != at) ++sorted;
+    const int64_t bound = bound_of(network, use.ids_node, parameter->shape[0]);
+    if (sorted == sorted_.size())
+      sorted_.push_back({at, use.lookups, bound, {}, {}, {}, {}, {}, {}});
+    sorted_[sorted].bound = std::min(sorted_[sorted].bound, bound);
+    Table<T>& table = add(layer.get(), parameter, use, sorted);
+    if (use.exact) table.missed = MissedSteps<T>(plan, parameter->l1, parameter->l2);
+    if (!table.missed.matter()) continue;
+    table.last.reset(parameter->shape[0]);
+    prepares_ = true;
   }
+  n_inputs_ = sorted_.size();
+  for (const SampledHead<T>& head : sampled) add_sampled(head);
+  reserve(rows, store_gradients);
+}
+
+template <class T>
+Table<T>& Tables<T>::add(Layer<T>* layer, Parameter<T>* parameter, const TableUse& use,
+                         size_t sorted) {
+  const int64_t d = parameter->shape.size() > 1 ? parameter->shape[1] : 1;
+  tables_.push_back({layer, parameter, use, d, sorted, {}, {}, {}, {}, {}});
+  return tables_.back();
+}
+
+// The tables of a layer of scores whose loss samples.
+template <class T>
+void Tables<T>::add_sampled(const SampledHead<T>& head) {
+  const Scores<T>& scores = head.state->scores();
+  if (!head.state->trained()) return sampled_.push_back({head, 0, 0});
+  const TableUse use{-1, 0, -1, scores.every_row()};
+  const Classes<T> classes = scores.classes();
+  Sorts sorts{head, sorted_.size(), 0};
+  const int64_t count = head.state->most_lookups();
+  sorted_.push_back({-1, count, classes.units, {}, {}, {}, {}, {}, {}});
+  add(nullptr, &scores.vectors(), use, sorts.classes).lookups = head.state->vector_lookups(head.u);
+  if (scores.bias() != nullptr)
+    add(nullptr, scores.bias(), use, sorts.classes).lookups = head.state->bias_lookups();
+  if (classes.slots > 0) {
+    sorts.features = sorted_.size();
+    const int64_t slots = checked_multiply(count, classes.slots);
+    sorted_.push_back({-1, slots, scores.n_features(), {}, {}, {}, {}, {}, {}});
+    sorted_.back().positions.reset(slots);
+    add(nullptr, scores.feature_vectors(), use, sorts.features).lookups =
+        head.state->feature_lookups(head.u);
+  }
+  sampled_.push_back(sorts);
+}
+
+// Memory for batches of at most `rows` rows.
+template <class T>
+void Tables<T>::reserve(int64_t rows, bool store_gradients) {
   for (SortedIds& ids : sorted_) {
-    const int64_t count = checked_multiply(rows, ids.lookups);
+    const int64_t count = ids.input < 0 ? ids.lookups : checked_multiply(rows, ids.lookups);
     check(count < (int64_t{1} << 31), "batch_size: expected fewer than 2**31 lookups a batch, got ",
           count);
     ids.ids.reset(count);
@@ -65,6 +86,14 @@ Tables<T>::Tables(const Network<T>& network, const OptimizerPlan& plan, int64_t 
     ids.rows.reset(std::min(count, ids.bound) + 1);
     ids.starts.reset(std::min(count, ids.bound) + 1);
     ids.scratch.reset(kernels<T>().sort_scratch(count, ids.bound));
+  }
+  if (!store_gradients) return;
+  for (Table<T>& table : tables_) {
+    const SortedIds& ids = sorted_[table.sorted];
+    const int64_t most =
+        table.use.every_row ? table.parameter->shape[0] : std::min(ids.ids.size(), ids.bound);
+    table.sums.reset(checked_multiply(most, table.d));
+    table.squares.reset(most);
   }
 }
 
@@ -78,8 +107,30 @@ void Tables<T>::sort(size_t which, const Kernels<T>& kernels,
   int32_t* own = ids.ids.data();
   gather_ids(source + (rows != nullptr ? 0 : first * k), rows, count, k, own);
   ids.count = count * k;
-  ids.distinct = kernels.sort_ids(ids.count, ids.bound, own, ids.order.data(), ids.rows.data(),
-                                  ids.starts.data(), ids.scratch.data());
+  sort(kernels, ids);
+}
+
+template <class T>
+void Tables<T>::sort(const Kernels<T>& kernels, SortedIds& ids) const {
+  ids.distinct = kernels.sort_ids(ids.count, ids.bound, ids.ids.data(), ids.order.data(),
+                                  ids.rows.data(), ids.starts.data(), ids.scratch.data());
+  if (ids.positions.size() == 0) return;
+  for (int64_t i = 0; i < ids.count; ++i)
+    ids.order.data()[i] = ids.positions.data()[ids.order.data()[i]];
+}
+
+template <class T>
+void Tables<T>::sort_sampled(size_t which, const Kernels<T>& kernels, const SampledBatch& batch) {
+  const Sorts& sorts = sampled_[which];
+  if (!sorts.head.state->trained()) return;
+  SortedIds& classes = sorted_[sorts.classes];
+  classes.count = sorts.head.state->list(kernels, batch, classes.ids.data());
+  sort(kernels, classes);
+  if (sorts.features == 0) return;
+  SortedIds& features = sorted_[sorts.features];
+  features.count = sorts.head.state->list_features(classes.ids.data(), classes.count,
+                                                   features.ids.data(), features.positions.data());
+  sort(kernels, features);
 }
 
 template <class T>
@@ -144,6 +195,21 @@ typename Tables<T>::Range Tables<T>::share(const Table<T>& table, int part, int 
   return {begin, part + 1 == parts ? ids.distinct : cut(ids.count * (part + 1) / parts)};
 }
 
+// Gradients of n rows whose lookups begin at starts[0] .. starts[n - 1].
+template <class T>
+void Tables<T>::sum_rows(const Kernels<T>& kernels, const Memory<T>& memory, const Table<T>& table,
+                         int64_t n, const int32_t* starts, T* g) const {
+  const int32_t* order = sorted_[table.sorted].order.data();
+  const Lookups<T>& own = table.lookups;
+  if (own.sources != nullptr) {
+    kernels.weighted_sums(n, table.d, starts, order, own.k, own.coefficients, own.sources, g);
+  } else {
+    kernels.embedding_sums(
+        n, table.d, starts, order,
+        own.coefficients != nullptr ? own.coefficients : table.layer->lookup_gradients(memory), g);
+  }
+}
+
 // Gradients of the rows at range.begin .. range.end: distinct ids, or rows of the table when every
 // row is updated (zeros for those without a lookup). The padding's is zero.
 template <class T>
@@ -151,19 +217,15 @@ void Tables<T>::sum(const Kernels<T>& kernels, const Memory<T>& memory, const Ta
                     Range range, T* g) const {
   const SortedIds& ids = sorted_[table.sorted];
   const int32_t* starts = ids.starts.data();
-  const int32_t* order = ids.order.data();
-  const T* dy = table.layer->lookup_gradients(memory);
   if (!table.use.every_row) {
-    kernels.embedding_sums(range.end - range.begin, table.d, starts + range.begin, order, dy, g);
-    return;
+    return sum_rows(kernels, memory, table, range.end - range.begin, starts + range.begin, g);
   }
   std::fill_n(g, (range.end - range.begin) * table.d, T{0});
   const int32_t* rows = ids.rows.data();
   for (int64_t r = std::lower_bound(rows, rows + ids.distinct, range.begin) - rows;
        r < ids.distinct && rows[r] < range.end; ++r) {
     if (rows[r] == table.use.padding) continue;
-    kernels.embedding_sums(1, table.d, starts + r, order, dy,
-                           g + (rows[r] - range.begin) * table.d);
+    sum_rows(kernels, memory, table, 1, starts + r, g + (rows[r] - range.begin) * table.d);
   }
 }
 
@@ -222,6 +284,7 @@ void Tables<T>::update(const Kernels<T>& kernels, const Memory<T>& memory,
                        T* g) const {
   for (const Table<T>& table : tables_) {
     step.l1 = static_cast<T>(table.parameter->l1);
+    step.rowwise = table.parameter->rowwise;
     step.l2 = static_cast<T>(table.parameter->l2);
     if (table.use.every_row) {
       update_every_row(kernels, memory, plan, step, table, share(table, part, parts), g);
@@ -247,8 +310,7 @@ void Tables<T>::update_every_row(const Kernels<T>& kernels, const Memory<T>& mem
   const int32_t* first = std::lower_bound(rows, rows + ids.distinct, range.begin);
   for (const int32_t* row = first; row < last; row += kBlockRows) {
     const int64_t n = std::min<int64_t>(kBlockRows, last - row);
-    kernels.embedding_sums(n, table.d, ids.starts.data() + (row - rows), ids.order.data(),
-                           table.layer->lookup_gradients(memory), g);
+    sum_rows(kernels, memory, table, n, ids.starts.data() + (row - rows), g);
     const int32_t* padding = std::find(row, row + n, table.use.padding);
     if (padding != row + n) std::fill_n(g + (padding - row) * table.d, table.d, T{0});
     kernels.update_rows(plan.kind, step, n, last - row - n, table.d, row, p.value.data(), slots[0],
@@ -305,6 +367,7 @@ void Tables<T>::apply(const Kernels<T>& kernels, const OptimizerPlan& plan, Upda
   for (size_t i = 0; i < tables_.size(); ++i) {
     const Table<T>& table = tables_[i];
     step.l1 = static_cast<T>(table.parameter->l1);
+    step.rowwise = table.parameter->rowwise;
     step.gradient_scale = static_cast<T>(scales[i]);
     for_blocks(table, part, parts, [&](Range range) {
       step_rows(kernels, plan, step, table, range, table.sums.data() + range.begin * table.d);

@@ -7,15 +7,18 @@
 #include "nn/missed.h"
 #include "nn/network.h"
 #include "nn/optimizer.h"
+#include "nn/sampled.h"
 
 namespace fastnn {
 
-// One ids input of a batch, sorted; tables that read the same input share it.
+// One ids input of a batch, sorted; tables that read the same input share it. Or what a loss that
+// samples looked up.
 struct SortedIds {
-  int input;        // position among the network's inputs
+  int input;        // position among the network's inputs; -1 for what a loss looked up
   int64_t lookups;  // ids per row of the batch
   int64_t bound;    // ids lie in [0, bound)
   Buffer<int32_t> ids, order, rows, starts, scratch;
+  Buffer<int32_t> positions;  // of the lookups that ids came from; empty when of all in order
   int64_t count = 0, distinct = 0;
 };
 
@@ -26,26 +29,39 @@ struct Table {
   TableUse use;
   int64_t d;
   size_t sorted;           // which SortedIds
+  Lookups<T> lookups;      // of a loss that samples, else without coefficients
   Buffer<T> sums;          // while gradients are stored: one row per distinct id (or per row)
   Buffer<double> squares;  // likewise, squared norms
   MissedSteps<T> missed;   // with sparse_update="exact": the steps of a run
   Buffer<int32_t> last;    // by row: the steps of the run that it has seen
 };
 
-// to[count, width] = the rows `rows` of ids[.., width], or its first ones when rows is null.
-void gather_ids(const int32_t* ids, const int32_t* rows, int64_t count, int64_t width, int32_t* to);
+// A head whose loss samples, and the values that it reads.
+template <class T>
+struct SampledHead {
+  size_t number;  // among the heads
+  Sampled<T>* state;
+  const T* u;
+};
 
 template <class T>
 class Tables {
  public:
   // For batches of at most `rows` rows.
-  Tables(const Network<T>& network, const OptimizerPlan& plan, int64_t rows, bool store_gradients);
+  Tables(const Network<T>& network, const OptimizerPlan& plan, int64_t rows, bool store_gradients,
+         const std::vector<SampledHead<T>>& sampled);
 
-  size_t n_sorts() const { return sorted_.size(); }
+  // Jobs of sorting: inputs of ids, then heads whose loss samples (sampled).
+  size_t n_sorts() const { return n_inputs_ + sampled_.size(); }
   bool empty() const { return tables_.empty(); }
   // Sorts the ids of rows `rows[0..count)` (null: from row `first`) of its input.
   void sort(size_t which, const Kernels<T>& kernels, const std::vector<const void*>& inputs,
             const int32_t* rows, int64_t first, int64_t count);
+  // Sorts the lookups of head `which`: before the losses of the rows are known, or after.
+  void sort_sampled(size_t which, const Kernels<T>& kernels, const SampledBatch& batch);
+  size_t n_inputs() const { return n_inputs_; }
+  size_t n_sampled() const { return sampled_.size(); }
+  const SampledHead<T>& sampled(size_t which) const { return sampled_[which].head; }
 
   // Whether a batch needs prepare() between its sorts and its rows.
   bool prepares() const { return prepares_; }
@@ -83,6 +99,16 @@ class Tables {
   struct Range {
     int64_t begin, end;
   };
+  struct Sorts {  // of a head whose loss samples: its classes, and their features (0 = none)
+    SampledHead<T> head;
+    size_t classes, features;
+  };
+  Table<T>& add(Layer<T>* layer, Parameter<T>* parameter, const TableUse& use, size_t sorted);
+  void add_sampled(const SampledHead<T>& head);
+  void reserve(int64_t rows, bool store_gradients);
+  void sort(const Kernels<T>& kernels, SortedIds& ids) const;
+  void sum_rows(const Kernels<T>& kernels, const Memory<T>& memory, const Table<T>& table,
+                int64_t n, const int32_t* starts, T* g) const;
   Range share(const Table<T>& table, int part, int parts) const;
   void sum(const Kernels<T>& kernels, const Memory<T>& memory, const Table<T>& table, Range range,
            T* g) const;
@@ -94,6 +120,8 @@ class Tables {
   template <class Visit>
   void for_blocks(const Table<T>& table, int part, int parts, Visit visit) const;
 
+  size_t n_inputs_ = 0;
+  std::vector<Sorts> sampled_;
   std::vector<SortedIds> sorted_;
   std::vector<Table<T>> tables_;
   bool prepares_ = false;

@@ -85,7 +85,7 @@ struct Selection {
 // The numbers of one call, fixed by the shapes.
 template <class T>
 struct Plan {
-  Plan(const Catalogue<T>& catalogue, const Ranking<T>& ranking) : blocks(blocks_of(catalogue)) {
+  Plan(const Catalogue<T>& catalogue, const Request<T>& ranking) : blocks(blocks_of(catalogue)) {
     k = std::min(ranking.k, catalogue.n);
     room = k + std::max(k, blocks.items) + kSelectRoom;
     blocks.queries = std::min(blocks.queries, std::max<int64_t>(catalogue.m, 1));
@@ -115,7 +115,7 @@ struct Plan {
 template <class T>
 class Worker {
  public:
-  Worker(const Catalogue<T>& catalogue, const Lists& exclude, const Ranking<T>& ranking,
+  Worker(const Catalogue<T>& catalogue, const Lists& exclude, const Request<T>& ranking,
          const Plan<T>& plan, const T* scales)
       : catalogue_(catalogue),
         exclude_(exclude),
@@ -199,7 +199,7 @@ class Worker {
 
   const Catalogue<T>& catalogue_;
   const Lists& exclude_;
-  const Ranking<T>& ranking_;
+  const Request<T>& ranking_;
   const Plan<T>& plan_;
   ScoreBlock<T> block_;
   std::vector<Candidate<T>> places_;
@@ -210,7 +210,7 @@ class Worker {
 
 // Writes the best of a query in order.
 template <class T>
-void write_best(const Ranking<T>& ranking, int64_t k, int64_t query, Selection<T>& selection) {
+void write_best(const Request<T>& ranking, int64_t k, int64_t query, Selection<T>& selection) {
   selection.cut(k);
   std::sort(selection.found, selection.found + selection.count, Better());
   int64_t* positions = ranking.positions + query * ranking.k;
@@ -238,7 +238,7 @@ struct Pieces {
     std::copy_n(selection.found, selection.count, found.data() + at * plan.k);
   }
 
-  void merge(int64_t query, const Ranking<T>& ranking) {
+  void merge(int64_t query, const Request<T>& ranking) {
     Candidate<T>* all = found.data() + query * plan.n_pieces * plan.k;
     std::vector<Candidate<T>> spare(static_cast<size_t>(plan.n_pieces * plan.k));
     Selection<T> selection{all, spare.data(), 0, T{0}};
@@ -275,7 +275,7 @@ std::pair<int64_t, int64_t> share(int64_t n, const Team& team) {
 
 template <class T>
 bool rank(const Catalogue<T>& catalogue, const Lists& exclude, int threads, bool finite,
-          const Ranking<T>& ranking, const Ask& ask) {
+          const Request<T>& ranking, const Ask& ask) {
   const Plan<T> plan(catalogue, ranking);
   Pieces<T> pieces(catalogue.m, plan);
   Buffer<T> scales;
@@ -323,7 +323,7 @@ bool rank(const Catalogue<T>& catalogue, const Lists& exclude, int threads, bool
 }
 
 #define FASTNN_INSTANTIATE(T) \
-  template bool rank(const Catalogue<T>&, const Lists&, int, bool, const Ranking<T>&, const Ask&);
+  template bool rank(const Catalogue<T>&, const Lists&, int, bool, const Request<T>&, const Ask&);
 FASTNN_INSTANTIATE(float)
 FASTNN_INSTANTIATE(double)
 #undef FASTNN_INSTANTIATE

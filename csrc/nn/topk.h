@@ -12,7 +12,7 @@ namespace fastnn {
 // first, equal scores by the lower position. For every relevant candidate how many others stand
 // above it, and have its score at a lower and at a higher position: added to what is there.
 template <class T>
-struct Ranking {
+struct Request {
   int64_t k;
   int64_t* positions;
   T* scores;
@@ -25,6 +25,6 @@ struct Ranking {
 // False when stopped, by the caller or, if asked to look, at an item that is not finite.
 template <class T>
 bool rank(const Catalogue<T>& catalogue, const Lists& exclude, int threads, bool finite,
-          const Ranking<T>& ranking, const Ask& ask);
+          const Request<T>& ranking, const Ask& ask);
 
 }  // namespace fastnn

@@ -22,19 +22,33 @@ std::vector<int> head_nodes(const std::vector<Head<T>>& heads) {
   return nodes;
 }
 
+// Scores whose loss samples: it computes those that it wants.
+template <class T>
+std::vector<bool> unused_nodes(const Network<T>& network, const std::vector<Head<T>>& heads) {
+  std::vector<bool> unused(network.layers.size(), false);
+  for (const auto& head : heads) {
+    if (head.scores != nullptr) unused[static_cast<size_t>(head.output)] = true;
+  }
+  return unused;
+}
+
 }  // namespace
 
 template <class T>
 Trainer<T>::Trainer(const Network<T>& network, const std::vector<Head<T>>& heads,
-                    const OptimizerPlan& optimizer, int64_t batch_size, bool store_gradients)
+                    const Known& known, const OptimizerPlan& optimizer, int64_t batch_size,
+                    bool store_gradients)
     : network_(network),
       heads_(heads),
       optimizer_(optimizer),
       kernels_(kernels<T>()),
       batch_size_(batch_size),
       store_(store_gradients),
-      arena_(std::make_unique<Arena<T>>(network, batch_size, head_nodes(heads))),
-      tables_(network, optimizer, batch_size, store_gradients) {
+      known_(known),
+      unused_(unused_nodes(network, heads)),
+      arena_(std::make_unique<Arena<T>>(network, batch_size, head_nodes(heads), unused_)),
+      sampled_(plan_sampled(heads, known, batch_size)),
+      tables_(network, optimizer, batch_size, store_gradients, sampled_heads()) {
   idle_.assign(network.layers.size(), false);
   int64_t n_metrics = 0;
   for (const Head<T>& head : heads) {
@@ -66,7 +80,7 @@ Parameter<T>& Trainer<T>::parameter_of(const Tile& tile) const {
 template <class T>
 void Trainer<T>::plan_tiles() {
   for (const auto& layer : network_.layers) {
-    if (layer == nullptr) continue;
+    if (layer == nullptr || unused_[static_cast<size_t>(layer->position)]) continue;
     layer->add_tiles(tiles_);
     tile_scratch_ = std::max(tile_scratch_, layer->tile_scratch());
   }
@@ -87,15 +101,18 @@ int Trainer<T>::choose_threads(int most) const {
   if (most <= 0) most = default_threads();
   double elements = 0;
   for (const Tile& tile : tiles_) elements += 16.0 * static_cast<double>(tile.size());
-  const double work = network_.work() * static_cast<double>(batch_size_) + elements;
+  double of_row = network_.work(unused_);
+  for (const auto& sampled : sampled_) of_row += sampled == nullptr ? 0 : sampled->work();
+  const double work = of_row * static_cast<double>(batch_size_) + elements;
   return std::max(1, std::min(most, static_cast<int>(work / kWorkPerThread)));
 }
 
 template <class T>
 void Trainer<T>::prepare_threads(int threads) {
-  const int64_t jobs = threads == 1 ? 1 : 2 * threads;
+  alone_ = threads == 1;
+  const int64_t jobs = alone_ ? 1 : 2 * threads;
   const int64_t most =
-      std::clamp(kChunkElements / network_.row_elements(), kMostChunk, kNarrowChunk);
+      std::clamp(kChunkElements / network_.row_elements(unused_), kMostChunk, kNarrowChunk);
   chunk_ = std::clamp((batch_size_ + jobs - 1) / jobs, kLeastChunk, most);
   if (threads > 1 && chunk_ == kLeastChunk) {
     chunk_ = std::clamp((batch_size_ + threads - 1) / threads, int64_t{1}, kMostChunk);
@@ -104,8 +121,10 @@ void Trainer<T>::prepare_threads(int threads) {
   if (static_cast<int>(scratch_.size()) < threads) scratch_.resize(static_cast<size_t>(threads));
   scales_.resize(scratch_.size());
   for (auto& scales : scales_) scales.reserve(tiles_.size() + tables_.tables().size());
-  const int64_t needed =
-      std::max({tile_elements_ + tile_scratch_, tables_.scratch(), network_.scratch(chunk_)});
+  int64_t needed = std::max(
+      {tile_elements_ + tile_scratch_, tables_.scratch(), network_.scratch(chunk_, unused_)});
+  for (const auto& sampled : sampled_)
+    if (sampled != nullptr) needed = std::max(needed, sampled->scratch());
   for (Buffer<T>& buffer : scratch_) buffer.reserve(needed);
   double total = 0;
   for (const Tile& tile : tiles_) total += tile.cost;
@@ -184,6 +203,7 @@ Report Trainer<T>::run(const Examples<T>& examples, const Run& run, int64_t& don
   report.losses.assign(heads_.size(), 0);
   report.metrics.assign(static_cast<size_t>(row_metrics_.size() / batch_size_), 0);
   order_epoch(examples, run);
+  start_sampled(examples);
   const int threads = choose_threads(run.threads);
   prepare_threads(threads);
   Counters counters[2] = {new_counters(), new_counters()};  // of even and odd steps
@@ -213,6 +233,7 @@ Report Trainer<T>::run(const Examples<T>& examples, const Run& run, int64_t& don
       }
       const double rate = run.rates[static_cast<size_t>(s)];
       if (step.weight > 0) {
+        finish_sampled(team, examples, step, run.seed);
         const UpdateStep<T> update = update_step<T>(optimizer_, rate, start + s + 1);
         weights_phase(team, update);
         if (team.member == 0) tables_.record(update);
@@ -241,10 +262,12 @@ double Trainer<T>::gradients(const Examples<T>& examples) {
   const Step step = step_at(examples, run, 0, 0);
   count_ = step.count;
   Counters counters = new_counters();
+  start_sampled(examples);
   double loss = 0;
   parallel(1, [&](const Team& team) {
     rows_phase(team, examples, step, 0, false, counters);
     loss = step.weight > 0 ? batch_loss(step) / step.weight : 0;
+    finish_sampled(team, examples, step, 0);
     store_gradients(team, false);
   });
   size_t table = 0;

@@ -47,7 +47,7 @@ struct Report {
 template <class T>
 class Trainer {
  public:
-  Trainer(const Network<T>& network, const std::vector<Head<T>>& heads,
+  Trainer(const Network<T>& network, const std::vector<Head<T>>& heads, const Known& known,
           const OptimizerPlan& optimizer, int64_t batch_size, bool store_gradients);
 
   // Runs the steps; `done` counts the model's steps and is advanced.
@@ -69,6 +69,11 @@ class Trainer {
   };
 
   void plan_tiles();
+  using SampledList = std::vector<std::unique_ptr<Sampled<T>>>;  // by head
+  static SampledList plan_sampled(const std::vector<Head<T>>& heads, const Known& known,
+                                  int64_t rows);
+  std::vector<SampledHead<T>> sampled_heads() const;
+  void start_sampled(const Examples<T>& examples);
   int choose_threads(int most) const;
   void prepare_threads(int threads);
   void order_epoch(const Examples<T>& examples, const Run& run);
@@ -79,11 +84,17 @@ class Trainer {
   Counters new_counters() const { return Counters(n_stages() + 1); }  // the last one of sorts
   void rows_phase(const Team& team, const Examples<T>& examples, const Step& step, uint64_t seed,
                   bool training, Counters& counters);
-  void prepare(const Team& team, const Examples<T>& examples, const Step& step,
+  void prepare(const Team& team, const Examples<T>& examples, const Step& step, uint64_t seed,
                std::atomic<int64_t>& next);
-  void sort(size_t which, const Examples<T>& examples, const Step& step);
+  void sort(size_t which, const Examples<T>& examples, const Step& step, uint64_t seed);
+  void sort_sampled(size_t which, const Examples<T>& examples, const Step& step, uint64_t seed,
+                    bool late);
+  void finish_sampled(const Team& team, const Examples<T>& examples, const Step& step,
+                      uint64_t seed);
+  void sampled_loss(size_t head, const Pass<T>& pass, int64_t first, int64_t count);
   void meet(const Team& team, size_t stage, const Pass<T>& pass, int64_t count);
   void rows_job(size_t stage, const Pass<T>& pass, int64_t first, int64_t count);
+  bool prepares() const;
   void losses(const Pass<T>& pass, int64_t first, int64_t count);
   void gather(const Examples<T>& examples, const Step& step, int64_t first, int64_t count);
   void weights_phase(const Team& team, const UpdateStep<T>& update);
@@ -103,8 +114,11 @@ class Trainer {
   const Kernels<T>& kernels_;
   const int64_t batch_size_;
   const bool store_;
+  const Known& known_;
   std::vector<bool> idle_;
+  const std::vector<bool> unused_;  // nodes that no loss reads, though they are outputs
   std::unique_ptr<Arena<T>> arena_;
+  SampledList sampled_;  // null where a loss does not sample
   Tables<T> tables_;
   std::vector<Tile> tiles_;
   std::vector<double> tile_squares_;          // while gradients are stored
@@ -120,6 +134,7 @@ class Trainer {
 
   // Per team.
   int64_t chunk_ = 0;                        // rows per job
+  bool alone_ = true;                        // one thread does all
   std::vector<Buffer<T>> scratch_;           // per thread
   std::vector<std::vector<double>> scales_;  // per thread, factors of gradients
   std::vector<size_t> bounds_;               // tiles bounds_[t] .. bounds_[t + 1] are thread t's

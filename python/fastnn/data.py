@@ -173,6 +173,12 @@ def convert_labels(argument: str, given: Any, classes: int) -> Array:
     return _below(argument, _with_shape(argument, array, ()), classes)
 
 
+def convert_whole(argument: str, given: Any) -> Array:
+    """Return whole numbers of shape (n,)."""
+    array, _ = native(argument, given)
+    return _integers(argument, "whole numbers", _with_shape(argument, array, ()))
+
+
 def native(argument: str, given: Any) -> tuple[Array, list[str] | None]:
     """Return an array of the machine's byte order, and the names of its columns if it has some."""
     columns = None

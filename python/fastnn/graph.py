@@ -8,7 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, fields
-from typing import ClassVar
+from typing import Any, ClassVar
+
+from numpy.typing import NDArray
 
 from fastnn import check
 from fastnn.description import Description
@@ -100,6 +102,9 @@ class Layer(Description):
     def fixed(self) -> tuple[str, ...]:
         """Return the parameters that no optimizer touches, by name."""
         return ()
+
+    def check_weight(self, key: str, label: str, array: NDArray[Any]) -> None:
+        """Refuse values that a parameter cannot have."""
 
     def ids_below(self) -> int | None:
         """Return the exclusive upper bound of the ids this layer takes, None if it takes none."""

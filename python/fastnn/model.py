@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from numpy.typing import NDArray
 
 from fastnn import callbacks as watchers
-from fastnn import check, data, saving, summary, threads, training
+from fastnn import check, data, exclusions, saving, summary, threads, training
 from fastnn.callbacks import Callback, History
 from fastnn.data import Examples
 from fastnn.goal import Goal
@@ -192,6 +192,24 @@ class Model:
             if self.built:
                 goal.compile(self.network.engine)
             self.goal, self.progress = goal, training.Progress()
+
+    def exclude_negatives(self, name: str | int, known: Any) -> Model:
+        """Say which classes must not count as negatives: what a user is known to like.
+
+        For losses that draw negatives, such as `losses.BPR`. It is no part of a saved model.
+
+        Parameters
+        ----------
+        name : str or int
+            The input of ids, one per row, by its name or position.
+        known : sparse matrix (vocabulary, classes), or tuple (indptr, indices), or None
+            Row i marks the classes of id i: a matrix of SciPy, or ``indices[indptr[i]:indptr[i +
+            1]]`` in any order. None excludes nothing any more.
+        """
+        position, indptr, indices = exclusions.checked(self.network, name, known)
+        with self._turn.taken():
+            self.network.engine.exclude_negatives(position, indptr, indices)
+        return self
 
     @property
     def learning_rate(self) -> float | Schedule:

@@ -118,6 +118,8 @@ class Network:
             if found != shape:
                 raise check.wrong_value(label, f"shape {shape}", found)
             arrays[name] = data.convert_floats(label, given, shape[1:], self._dtype)
+            owner, key = name.rsplit("/", 1)
+            self.values[owner].layer.check_weight(key, label, arrays[name])
         for name, array in arrays.items():
             self.engine.set(name, array)
 

@@ -51,6 +51,8 @@ def node_sizes(node: Node, sources: Sequence[Shape]) -> Sizes:
         table = config["input_dim"], config["output_dim"]
         row = first if node.kind == "embedding" else ()
         return (*row, table[1]), {"embeddings": table}
+    if node.kind == "scores":
+        return (config["units"],), _scores(config, first)
     if node.kind == "dot":
         return (*first[:-1], 1), {}
     if node.kind == "concatenate":
@@ -64,6 +66,16 @@ def node_sizes(node: Node, sources: Sequence[Shape]) -> Sizes:
 
 def _bias(config: Mapping[str, Any], n: int) -> dict[str, Shape]:
     return {"bias": (n,)} if config["use_bias"] else {}
+
+
+def _scores(config: Mapping[str, Any], row: Shape) -> dict[str, Shape]:
+    units, n_features = config["units"], config["n_features"]
+    shapes = {"embeddings": (units, *row), **_bias(config, units)}
+    if n_features:
+        given = units, config["features_per_unit"]
+        shapes |= {"feature_embeddings": (n_features, *row)}
+        shapes |= {"features": given, "feature_weights": given}
+    return shapes
 
 
 def _normalization(kind: str, config: Mapping[str, Any], row: Shape) -> dict[str, Shape]:

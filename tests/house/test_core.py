@@ -29,6 +29,7 @@ def core():
         ("layer_kinds", "layers", "LAYERS"),
         ("activations", "activations", "ACTIVATIONS"),
         ("losses", "losses", "LOSSES"),
+        ("sampled_losses", "ranking", "RANKING_LOSSES"),
         ("optimizers", "update", "OPTIMIZERS"),
         ("metrics", "metrics", "METRICS"),
     ],
@@ -51,7 +52,8 @@ def described(module, base):
 def test_everything_in_the_core_has_a_description():
     kinds = {*core().layer_kinds()} - NODES_ONLY
     assert kinds == {c.stem() for c in described(layers, layers.Layer)}
-    assert {c().spec().kind for c in described(losses, losses.Loss)} == {*core().losses()}
+    kinds = {*core().losses(), *core().sampled_losses()}
+    assert {c().spec().kind for c in described(losses, losses.Loss)} == kinds
     found = {c().spec().kind for c in described(optimizers, optimizers.Optimizer)}
     assert found == {*core().optimizers()}
     assert {*layers.ACTIVATIONS} - {"linear"} == {*core().activations()}

@@ -136,6 +136,21 @@ def table_case(name, optimizer, **table):
     return graph.case(name, [y], optimizer=optimizer, **settings)
 
 
+def sampled_case(kind, optimizer, **scores):
+    """Scores of more classes than a batch looks at, beside a loss of another output."""
+    graph = cases.Graph()
+    user = graph.ids(vocabulary=300)
+    u = graph.add("embedding", user, input_dim=300, output_dim=40)
+    h = graph.add("dense", u, units=37, activation="tanh")
+    y = graph.add("scores", h, units=900, **scores)
+    rating = graph.add("dense", h, units=1)
+    losses = [Spec(kind, {"negatives": 200}), "mean_squared_error"]
+    return graph.case(
+        f"{kind} large", [y, rating], losses, optimizer=optimizer, weighted=True,
+        loss_weights=[1.0, 0.5], metrics=[[], []], n_rows=700, batch_size=300,
+    )  # fmt: skip
+
+
 def image_case(name, optimizer, **settings):
     """Convolutions of every way of computing, statistics over the batch, and pooling."""
     graph = cases.Graph()
@@ -166,6 +181,10 @@ LARGE = [
     table_case("tables adagrad", Spec("adagrad", {"epsilon": 1e-3}), embeddings_l1=1e-3),
     table_case("tables dense", cases.OPTIMIZERS["sgd momentum"], sparse_update="dense"),
     table_case("tables clipped", Spec("adam", {"epsilon": 1e-3, "global_clipnorm": 0.1})),
+    sampled_case("bpr", Spec("adagrad", {"epsilon": 1e-3})),
+    sampled_case("warp", Spec("adam", {"epsilon": 1e-3}), **cases.FEATURES),
+    sampled_case("sampled_logistic", Spec("sgd", {"clipnorm": 0.1}), sparse_update="dense"),
+    sampled_case("sampled_softmax", Spec("adagrad", {"epsilon": 1e-3}), **cases.FEATURES),
 ]  # fmt: skip
 
 

@@ -25,7 +25,8 @@ def run_tests(name, *arguments):
 @pytest.mark.parametrize("name", OTHERS)
 def test_some_models_match_the_reference(name):
     paths = "tests/nn/test_core_matches_reference.py", "tests/nn/test_bf16.py"
-    chosen = "twenty_steps and (wide or adamw or padded) or gradients_are and (wide or conv1d)"
+    trained = "twenty_steps and (wide or adamw or padded or loss and features)"
+    chosen = f"{trained} or gradients_are and (wide or conv1d)"
     done = run_tests(name, *paths, "-k", chosen)
     assert done.returncode == 0, done.stdout
 

@@ -11,6 +11,7 @@ from fastnn.reference.layers import LAYERS
 from fastnn.reference.losses import LOSSES
 from fastnn.reference.metrics import METRICS
 from fastnn.reference.plan import plan
+from fastnn.reference.ranking import RANKING_LOSSES
 from fastnn.reference.update import OPTIMIZERS
 
 from tests import cases, tolerance
@@ -32,6 +33,8 @@ def prepared(row, random):
         layer.parameters[name] = random.normal(size=w.shape)
         if name == "moving_variance":
             layer.parameters[name] = random.uniform(0.5, 2, w.shape)
+        if name == "features":
+            layer.parameters[name] = random.integers(-1, 3, w.shape).astype(w.dtype)
     inputs = []
     for i, shape in zip(layer.node.inputs, row.shapes, strict=True):
         size = (N_ROWS, *layers[i].shape)
@@ -99,7 +102,12 @@ def test_every_optimizer_in_the_design_exists():
 
 @pytest.mark.parametrize(
     ("start", "table"),
-    [("\nActivations:", ACTIVATIONS), ("\nmean_squared_error, ", LOSSES), ("\nMetrics:", METRICS)],
+    [
+        ("\nActivations:", ACTIVATIONS),
+        ("\nmean_squared_error, ", LOSSES),
+        ("\nsampled_softmax ", RANKING_LOSSES),
+        ("\nMetrics:", METRICS),
+    ],
 )
 def test_every_name_in_the_design_exists(start, table):
     text = DESIGN[DESIGN.index(start) :]
@@ -111,7 +119,8 @@ def test_every_name_in_the_design_exists(start, table):
 def test_cases_hold_every_kind():
     assert {row.kind for row in cases.LAYERS} | {"input"} == set(LAYERS)
     assert {spec.kind for spec in cases.OPTIMIZERS.values()} == set(OPTIMIZERS)
-    assert {loss.kind for case in cases.CASES for loss in case.losses} == set(LOSSES)
+    losses = {loss.kind for case in cases.CASES for loss in case.losses}
+    assert losses == {*LOSSES, *RANKING_LOSSES}
     assert len({case.name for case in cases.CASES}) == len(cases.CASES)
 
 

@@ -58,6 +58,22 @@ n = 4000
 data = [rng.integers(0, 50, (n, 3)), rng.normal(size=(n, 5)).astype("f4")], rng.integers(0, 3, n)
 """
 
+SAMPLED = """
+import ctypes, sys
+import numpy as np
+from fastnn import Input, Model, layers, losses
+
+count = ctypes.CDLL(None).count
+user = Input((), dtype="int32")
+u = layers.Embedding(50, 8)(user)
+ends = [layers.Scores(300, n_features=5, features_per_unit=2)(u) for _ in range(3)]
+model = Model(user, ends, seed=0)
+model.compile("adagrad", [losses.BPR(3), losses.WARP(), losses.SampledSoftmax(20)])
+rng = np.random.default_rng(0)
+n = 4000
+data = rng.integers(0, 50, n), [rng.integers(0, 300, n) for _ in range(3)]
+"""
+
 COUNT = """
 def allocations(steps):
     before = count()
@@ -72,8 +88,9 @@ print(allocations(10), allocations(900))
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs LD_PRELOAD and glibc")
 @pytest.mark.parametrize(
-    ("model", "how"), [(TABLES, "plain"), (TABLES, "clipped"), (IMAGES, "plain")],
-    ids=["tables", "clipped", "images"],
+    ("model", "how"),
+    [(TABLES, "plain"), (TABLES, "clipped"), (IMAGES, "plain"), (SAMPLED, "plain")],
+    ids=["tables", "clipped", "images", "sampled"],
 )  # fmt: skip
 def test_a_step_allocates_nothing(tmp_path, model, how):
     source, library = tmp_path / "counter.c", tmp_path / "counter.so"

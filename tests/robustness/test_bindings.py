@@ -117,6 +117,27 @@ CALLS = {
     "count_scores": (ROWS.ravel(), 1.25),
     "distances": (ROWS, OTHER),
 }
+GIVEN = np.array([[0, 2], [1, -1], [2, 2], [-1, 0], [1, 1], [0, 0], [2, 1]], np.int32)
+SHARES = np.linspace(0.5, 1.5, 14, dtype=np.float32).reshape(7, 2)
+FEATURES = (GIVEN, SHARES, TABLE[:3].copy())
+ALIAS = np.array([[2**31, 1], [2**32 - 1, 1], [2**30, 0]], np.uint32)
+DRAWN = np.array([[6, 0, 3], [1, 1, 2], [0, 5, 4], [3, 3, 3], [2, 1, 0], [5, 6, 6]], np.int32)
+CALLS |= {
+    "draw_classes": (3, 5, 3, ALIAS, 7, 1, 2),
+    "class_rows": (IDS, TABLE, FEATURES),
+    "ranking": ("bpr", ROWS, DRAWN, TABLE, TABLE[:, 0].copy(), FEATURES, 1.0, PER_ROW),
+    "sampled_softmax": (OTHER, WEIGHTS[:, 0].copy(), PER_ROW + 1, PER_ROW),
+    "add_scaled_rows": (PER_ROW, ROWS, OUT),
+    "weighted_sums": (
+        np.array([0, 2, 6], np.int32),
+        IDS - IDS // 6,
+        PER_ROW[:6].reshape(3, 2),
+        ROWS[:3].copy(),
+    ),
+    "feature_coefficients": (IDS, PER_ROW, TABLE, FEATURES),
+    "feature_scores": (ROWS[:, :3].copy(), TABLE, FEATURES, np.zeros((M, 7), np.float32)),
+    "feature_scores_backward": (np.ones((M, 7), np.float32), TABLE, FEATURES),
+}
 NO_ARRAYS = {"epoch_order", "multiply_adds", "random_uniform", "random_normal"}
 
 
@@ -195,6 +216,11 @@ BAD_IDS = [-1, 7, 2**31 - 1, -(2**31)]
         ("bag_backward", 2),
         ("gather_rows", 1),
         ("gather_bytes", 1),
+        ("class_rows", 0),
+        ("ranking", 2),
+        ("weighted_sums", 0),
+        ("weighted_sums", 1),
+        ("feature_coefficients", 0),
     ],
 )
 def test_an_id_outside_its_table_is_refused_before_any_write(name, at, bad):

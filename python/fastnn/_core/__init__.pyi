@@ -27,6 +27,7 @@ __all__: list[str] = [
     "random_normal",
     "random_uniform",
     "rank",
+    "sampled_losses",
     "set_threads",
 ]
 
@@ -53,6 +54,12 @@ class Engine32:
         batch_size: typing.SupportsInt | typing.SupportsIndex = 0,
         threads: typing.SupportsInt | typing.SupportsIndex = 0,
     ) -> dict: ...
+    def exclude_negatives(
+        self,
+        position: typing.SupportsInt | typing.SupportsIndex,
+        indptr: numpy.ndarray,
+        indices: numpy.ndarray,
+    ) -> None: ...
     def get(self, name: str) -> numpy.typing.NDArray[numpy.float32]: ...
     def gradients(
         self,
@@ -110,6 +117,12 @@ class Engine64:
         batch_size: typing.SupportsInt | typing.SupportsIndex = 0,
         threads: typing.SupportsInt | typing.SupportsIndex = 0,
     ) -> dict: ...
+    def exclude_negatives(
+        self,
+        position: typing.SupportsInt | typing.SupportsIndex,
+        indptr: numpy.ndarray,
+        indices: numpy.ndarray,
+    ) -> None: ...
     def get(self, name: str) -> numpy.typing.NDArray[numpy.float64]: ...
     def gradients(
         self,
@@ -187,6 +200,7 @@ def rank(
     threads: typing.SupportsInt | typing.SupportsIndex = 0,
     finite: bool = False,
 ) -> tuple[numpy.ndarray, numpy.ndarray, list[numpy.typing.NDArray[numpy.int64]]] | None: ...
+def sampled_losses() -> list[str]: ...
 def set_threads(threads: typing.SupportsInt | typing.SupportsIndex) -> None: ...
 
 __version__: str = "0.1.0"

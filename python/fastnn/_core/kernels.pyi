@@ -13,6 +13,7 @@ __all__: list[str] = [
     "activation_forward",
     "activity_penalty",
     "add",
+    "add_scaled_rows",
     "average_pool_backward",
     "average_pool_forward",
     "bag_backward",
@@ -27,6 +28,7 @@ __all__: list[str] = [
     "bf16_round",
     "catch_up_rows",
     "channel_dropout",
+    "class_rows",
     "column_moments",
     "column_sums",
     "conv_backward_inputs",
@@ -40,10 +42,14 @@ __all__: list[str] = [
     "distances",
     "dot_backward",
     "dot_forward",
+    "draw_classes",
     "dropout",
     "embedding_forward",
     "embedding_sums",
     "epoch_order",
+    "feature_coefficients",
+    "feature_scores",
+    "feature_scores_backward",
     "gather_bf16",
     "gather_bytes",
     "gather_rows",
@@ -62,7 +68,9 @@ __all__: list[str] = [
     "random_normal",
     "random_rows",
     "random_uniform",
+    "ranking",
     "regularize",
+    "sampled_softmax",
     "scale",
     "scale_columns",
     "select",
@@ -74,6 +82,7 @@ __all__: list[str] = [
     "update",
     "update_rows",
     "update_rows_bf16",
+    "weighted_sums",
     "winograd_backward_inputs",
     "winograd_backward_weights",
     "winograd_forward",
@@ -99,6 +108,9 @@ def activity_penalty(
     dy: numpy.ndarray,
 ) -> tuple[numpy.ndarray, numpy.ndarray]: ...
 def add(isa: str, a: numpy.ndarray, b: numpy.ndarray, out: numpy.ndarray) -> None: ...
+def add_scaled_rows(
+    isa: str, factors: numpy.ndarray, x: numpy.ndarray, out: numpy.ndarray
+) -> None: ...
 def average_pool_backward(
     isa: str,
     dy: numpy.ndarray,
@@ -190,6 +202,12 @@ def channel_dropout(
     stream: typing.SupportsInt | typing.SupportsIndex,
     first: typing.SupportsInt | typing.SupportsIndex = 0,
 ) -> numpy.ndarray: ...
+def class_rows(
+    isa: str,
+    ids: numpy.ndarray,
+    v: numpy.ndarray,
+    features: tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray] | None = None,
+) -> numpy.ndarray: ...
 def column_moments(isa: str, x: numpy.ndarray) -> tuple[numpy.ndarray, numpy.ndarray]: ...
 def column_sums(isa: str, x: numpy.ndarray) -> numpy.ndarray: ...
 def conv_backward_inputs(
@@ -254,6 +272,17 @@ def dot_backward(
     isa: str, a: numpy.ndarray, b: numpy.ndarray, dy: numpy.ndarray
 ) -> tuple[numpy.ndarray, numpy.ndarray]: ...
 def dot_forward(isa: str, a: numpy.ndarray, b: numpy.ndarray) -> numpy.ndarray: ...
+def draw_classes(
+    isa: str,
+    m: typing.SupportsInt | typing.SupportsIndex,
+    n: typing.SupportsInt | typing.SupportsIndex,
+    units: typing.SupportsInt | typing.SupportsIndex,
+    alias: numpy.ndarray | None,
+    seed: typing.SupportsInt | typing.SupportsIndex,
+    step: typing.SupportsInt | typing.SupportsIndex,
+    stream: typing.SupportsInt | typing.SupportsIndex,
+    first: typing.SupportsInt | typing.SupportsIndex = 0,
+) -> numpy.ndarray: ...
 def dropout(
     isa: str,
     x: numpy.ndarray,
@@ -273,6 +302,26 @@ def epoch_order(
     epoch: typing.SupportsInt | typing.SupportsIndex,
     n: typing.SupportsInt | typing.SupportsIndex,
 ) -> numpy.typing.NDArray[numpy.int32]: ...
+def feature_coefficients(
+    isa: str,
+    ids: numpy.ndarray,
+    factors: numpy.ndarray,
+    v: numpy.ndarray,
+    features: tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray],
+) -> numpy.ndarray: ...
+def feature_scores(
+    isa: str,
+    z: numpy.ndarray,
+    v: numpy.ndarray,
+    features: tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray],
+    out: numpy.ndarray,
+) -> None: ...
+def feature_scores_backward(
+    isa: str,
+    dy: numpy.ndarray,
+    v: numpy.ndarray,
+    features: tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray],
+) -> numpy.ndarray: ...
 def gather_bf16(isa: str, table: numpy.ndarray, ids: numpy.ndarray) -> numpy.ndarray: ...
 def gather_bytes(
     isa: str, x: numpy.ndarray, rows: numpy.ndarray | None, out: numpy.ndarray
@@ -385,6 +434,18 @@ def random_uniform(
     stream: typing.SupportsInt | typing.SupportsIndex,
     n: typing.SupportsInt | typing.SupportsIndex,
 ) -> numpy.typing.NDArray[numpy.float64]: ...
+def ranking(
+    isa: str,
+    kind: str,
+    u: numpy.ndarray,
+    ids: numpy.ndarray,
+    v: numpy.ndarray,
+    bias: numpy.ndarray | None,
+    features: tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray] | None = None,
+    margin: typing.SupportsFloat | typing.SupportsIndex = 1.0,
+    weights: numpy.ndarray | None = None,
+    scale: typing.SupportsFloat | typing.SupportsIndex = 1.0,
+) -> tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray, numpy.ndarray]: ...
 def regularize(
     isa: str,
     w: numpy.ndarray,
@@ -392,6 +453,14 @@ def regularize(
     clip_value: typing.SupportsFloat | typing.SupportsIndex,
     g: numpy.ndarray,
 ) -> None: ...
+def sampled_softmax(
+    isa: str,
+    z: numpy.ndarray,
+    added: numpy.ndarray,
+    label: numpy.ndarray,
+    weights: numpy.ndarray | None = None,
+    scale: typing.SupportsFloat | typing.SupportsIndex = 1.0,
+) -> numpy.ndarray: ...
 def scale(
     isa: str,
     x: numpy.ndarray,
@@ -453,6 +522,13 @@ def update_rows_bf16(
         typing.SupportsInt | typing.SupportsIndex,
     ],
 ) -> None: ...
+def weighted_sums(
+    isa: str,
+    starts: numpy.ndarray,
+    order: numpy.ndarray,
+    coefficients: numpy.ndarray,
+    x: numpy.ndarray,
+) -> numpy.ndarray: ...
 def winograd_backward_inputs(
     isa: str,
     dy: numpy.ndarray,

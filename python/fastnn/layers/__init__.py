@@ -19,6 +19,7 @@ from fastnn.layers.pooling import (
     GlobalMaxPooling2D,
     MaxPooling2D,
 )
+from fastnn.layers.scores import Scores
 
 __all__ = [
     "Activation",
@@ -47,6 +48,7 @@ __all__ = [
     "RandomTranslation",
     "Rescaling",
     "Reshape",
+    "Scores",
     "SpatialDropout2D",
     "ZeroPadding2D",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from .layers import ActivityRegularization, Input
 from .objective import Objective, Scores, Tally, read_settings, weighted_sum
 from .plan import check_options, id_bound, is_ids, plan
 from .rng import epoch_order
+from .sampled import Known, SampledObjective, check_sampled, objective
 from .update import (
     CLIPS,
     COMMON_SETTINGS,
@@ -74,6 +75,7 @@ class Engine:
         self._optimizer, self._settings = OPTIMIZERS["sgd"], dict(COMMON_SETTINGS)
         self._slots: dict[str, dict[str, Array]] = {}
         self._step = 0
+        self._known: Known | None = None
 
     def shapes(self) -> list[Shape]:
         """Row shape of every node."""
@@ -139,10 +141,12 @@ class Engine:
         check_settings(optimizer.kind, settings)
         self._check_exact(optimizer.kind, settings)
         output_layers = [self._layers[i] for i in self._outputs]
-        self._objectives = [
-            Objective(*each)
+        objectives = [
+            objective(*each)
             for each in zip(losses, loss_weights, metrics, output_layers, strict=True)
         ]
+        check_sampled(objectives, self._layers, self._outputs)
+        self._objectives = objectives
         self._optimizer, self._settings = rule, settings
         self._slots = {
             name: new_slots(rule, settings, layer.parameters[key], key in layer.tables)
@@ -156,6 +160,15 @@ class Engine:
                 continue
             reason = no_exact_form(kind, settings, *layer.penalty(key))
             layer.check(not reason, "sparse_update touched or dense", f"exact with {reason}")
+
+    def exclude_negatives(self, position: int, indptr: Array, indices: Array) -> None:
+        """Let classes not count as negatives, by the id that input `position` has in a row.
+
+        Those of id i are ``indices[indptr[i]:indptr[i + 1]]``, sorted; an indptr of length 1
+        excludes nothing.
+        """
+        known = Known(position, indptr.astype(np.int64), indices.astype(np.int64))
+        self._known = known if len(indptr) > 1 else None
 
     def state(self) -> dict[str, Array]:
         """Copy of the optimizer's slots, ``<parameter>:<slot>``, and ``step``, the steps done."""
@@ -238,8 +251,10 @@ class Engine:
         tally = Tally(self._objectives)
         for rows in _blocks(len(data.weights), batch_size):
             batch = data.take(rows)
-            values, saved = self._forward(batch.inputs, Run(len(rows)))
-            scores = self._score(batch, values, saved, self._predictions(values, saved))
+            run = Run(len(rows), first_row=int(rows[0]))
+            values, saved = self._forward(batch.inputs, run, self._idle())
+            predictions = self._predictions(batch, values, saved, run)
+            scores = self._score(batch, values, saved, predictions)
             tally.add(batch.weights, scores)
         return tally.result()
 
@@ -287,16 +302,27 @@ class Engine:
         x = self._check_inputs(inputs)
         n = len(x[0])
         y = check_targets(targets, self._objectives, n, self._dtype)
+        for o, labels in zip(self._objectives, y, strict=True):
+            if isinstance(o, SampledObjective):
+                o.start(labels)
         return Batch(x, y, check_weights(weights, n, self._dtype))
 
-    def _forward(self, inputs: Sequence[Array], run: Run) -> tuple[list[Array], list[Any]]:
-        """Value of every node, and what its backward wants."""
+    def _idle(self) -> list[int]:
+        """Return outputs that no loss reads: scores, of which it computes those it wants."""
+        return [o.layer.position for o in self._objectives if isinstance(o, SampledObjective)]
+
+    def _forward(
+        self, inputs: Sequence[Array], run: Run, idle: Collection[int] = ()
+    ) -> tuple[list[Array], list[Any]]:
+        """Value of every node that is not idle, and what its backward wants."""
         given = iter(inputs)
         values: list[Array] = []
         saved: list[Any] = []
         for layer in self._layers:
             if isinstance(layer, Input):
                 y, kept = self._numbers(next(given)), None
+            elif layer.position in idle:
+                y, kept = np.empty(0, self._dtype), None
             else:
                 y, kept = layer.forward([values[i] for i in layer.node.inputs], run)
             values.append(y)
@@ -307,13 +333,22 @@ class Engine:
         """Return a batch of bytes in the engine's type, anything else as it is."""
         return x.astype(self._dtype) if x.dtype == np.uint8 else x
 
-    def _predictions(self, values: list[Array], saved: list[Any]) -> list[Array]:
+    def _predictions(
+        self, batch: Batch, values: list[Array], saved: list[Any], run: Run
+    ) -> list[Any]:
         """Return what each output's loss compares with its target."""
-        pairs = zip(self._objectives, self._outputs, strict=True)
-        return [o.prediction(values[i], saved[i]) for o, i in pairs]
+        found: list[Any] = []
+        for o, i, y in zip(self._objectives, self._outputs, batch.targets, strict=True):
+            if isinstance(o, SampledObjective):
+                known = self._known
+                ids = None if known is None else (known, batch.inputs[known.position])
+                found.append(o.draws(values[o.layer.node.inputs[0]], y, ids, run))
+            else:
+                found.append(o.prediction(values[i], saved[i]))
+        return found
 
     def _score(
-        self, batch: Batch, values: list[Array], saved: list[Any], predictions: list[Array]
+        self, batch: Batch, values: list[Array], saved: list[Any], predictions: list[Any]
     ) -> Scores:
         """Losses and metrics of every row; activity penalties are part of the loss."""
         targets = batch.targets
@@ -336,17 +371,24 @@ class Engine:
         self, batch: Batch, run: Run
     ) -> tuple[Scores, dict[str, Gradient], list[Any]]:
         """Scores, the gradient of every parameter without penalties, what the layers saved."""
-        values, saved = self._forward(batch.inputs, run)
-        predictions = self._predictions(values, saved)
+        values, saved = self._forward(batch.inputs, run, self._idle())
+        predictions = self._predictions(batch, values, saved, run)
         scores = self._score(batch, values, saved, predictions)
         outside: dict[int, Array] = {}
         inside: dict[int, Array] = {}
+        gradients: dict[str, Gradient] = {}
         for o, i, p, y in zip(
             self._objectives, self._outputs, predictions, batch.targets, strict=True
         ):
-            _add(inside if o.inside else outside, i, o.gradient(p, y, batch.shares))
-        gradients: dict[str, Gradient] = {}
+            if isinstance(o, SampledObjective):
+                du, found = o.backward(p, batch.shares)
+                _add(outside, o.layer.node.inputs[0], du)
+                gradients.update({f"{o.layer.node.name}/{k}": g for k, g in found.items()})
+            else:
+                _add(inside if o.inside else outside, i, o.gradient(p, y, batch.shares))
         for layer in reversed(self._layers):
+            if layer.position in self._idle():
+                continue
             found = self._backward(layer, saved, outside, inside, run)
             gradients.update({f"{layer.node.name}/{key}": g for key, g in found.items()})
         return scores, gradients, saved

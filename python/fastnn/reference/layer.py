@@ -21,14 +21,17 @@ Shape = tuple[int, ...]
 
 
 class RowGradient(NamedTuple):
-    """Gradient of a table: ``values`` (r, d) for ascending ids ``rows`` (r,), zero elsewhere."""
+    """Gradient of a table: ``values`` (r, d) for ascending ids ``rows`` (r,), zero elsewhere.
+
+    The bias of classes is a table of numbers: values (r,).
+    """
 
     rows: NDArray[np.int64]
     values: Array
 
     def to_dense(self, n_rows: int) -> Array:
-        """Return the same gradient as an array of shape (n_rows, d)."""
-        dense = np.zeros((n_rows, self.values.shape[1]), self.values.dtype)
+        """Return the same gradient as an array of n_rows rows."""
+        dense = np.zeros((n_rows, *self.values.shape[1:]), self.values.dtype)
         dense[self.rows] = self.values
         return dense
 
@@ -48,7 +51,9 @@ class Run:
     shares: Array | None = None
     """What each row counts for in the batch's loss (m,): weight / sum of weights."""
     batch_statistics: bool = False
-    """Whether batch normalisation uses the batch's mean and variance, not the moving ones."""
+    """Whether the rows of a batch have to do with each other, as in training."""
+    first_row: int = 0
+    """Number of the first row, for what rows draw for themselves."""
 
 
 class Layer:

@@ -21,6 +21,7 @@ from .pooling import (
     GlobalMaxPooling2D,
     MaxPooling2D,
 )
+from .scores import Scores
 
 
 class Input(Layer):
@@ -243,6 +244,7 @@ LAYERS: dict[str, type[Layer]] = {
     "dense": Dense,
     "embedding": Embedding,
     "embedding_bag": EmbeddingBag,
+    "scores": Scores,
     "dot": Dot,
     "concatenate": Concatenate,
     "add": Add,

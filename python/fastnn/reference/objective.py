@@ -13,6 +13,7 @@ from .dense import Activated
 from .layer import Array, Layer
 from .losses import LOSSES
 from .metrics import METRICS, accuracy
+from .ranking import RANKING_LOSSES
 
 
 def read_settings(what: str, spec: Spec, defaults: dict[str, Any]) -> dict[str, Any]:
@@ -31,7 +32,8 @@ class Objective:
 
     def __init__(self, spec: Spec, weight: float, metrics: Sequence[str], layer: Layer) -> None:
         if spec.kind not in LOSSES:
-            raise ValueError(f"loss: expected one of {', '.join(LOSSES)}, got {spec.kind}")
+            names = ", ".join((*LOSSES, *RANKING_LOSSES))
+            raise ValueError(f"loss: expected one of {names}, got {spec.kind}")
         self.loss, self.weight, self.layer = LOSSES[spec.kind], float(weight), layer
         self.categorical = self.loss.at_logits == "softmax"
         switch = {"from_logits": 0} if self.loss.at_logits else {}
