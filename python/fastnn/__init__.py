@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         ConvRegressor,
         MLPClassifier,
         MLPRegressor,
+        RankingRecommender,
         RatingRecommender,
     )
     from fastnn.graph import Input
@@ -46,6 +47,7 @@ __all__ = [
     "MLPClassifier",
     "MLPRegressor",
     "Model",
+    "RankingRecommender",
     "RatingRecommender",
     "Sequential",
     "__version__",
@@ -78,6 +80,7 @@ _HOMES = {
     "MLPClassifier": "estimators",
     "MLPRegressor": "estimators",
     "Model": "model",
+    "RankingRecommender": "estimators",
     "RatingRecommender": "estimators",
     "Sequential": "sequential",
     "get_num_threads": "threads",

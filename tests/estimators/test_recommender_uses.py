@@ -250,7 +250,9 @@ class TestNewItems:
 
 
 class TestPartialFit:
-    @pytest.mark.parametrize("settings", [{}, TOWER, {"sparse_update": "dense"}], ids=str)
+    @pytest.mark.parametrize(
+        "settings", [{}, TOWER, {"sparse_update": "dense"}, {"sparse_update": "exact"}], ids=str
+    )
     def test_ten_parts_are_a_fit_of_ten_epochs(self, ratings, settings):
         settings = {"optimizer": Adagrad(0.05), **settings}
         whole = recommender(epochs=10, **settings).fit(ratings)
@@ -262,6 +264,15 @@ class TestPartialFit:
         ):
             assert np.array_equal(ours, theirs)
         assert parts.history_["loss"] == whole.history_["loss"]
+
+    def test_exact_updates_go_on_with_new_ids_as_dense_ones(self, ratings):
+        old = ratings["user"] < 80
+        first, rest = ({k: v[rows] for k, v in ratings.items()} for rows in (old, ~old))
+        found = []
+        for way in ("exact", "dense"):
+            estimator = recommender(y_range=(0, 6), sparse_update=way, dtype="float64")
+            found.append(estimator.partial_fit(first).partial_fit(rest).predict(ratings))
+        np.testing.assert_allclose(found[0], found[1], rtol=1e-6)
 
     def test_new_ids_get_rows_and_old_ones_keep_theirs(self, ratings):
         old = (ratings["user"] < 80) & (ratings["item"] < 40)

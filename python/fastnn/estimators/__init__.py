@@ -3,6 +3,7 @@
 from fastnn.estimators.autoencoder import Autoencoder
 from fastnn.estimators.classifier import MLPClassifier
 from fastnn.estimators.conv import ConvClassifier, ConvRegressor
+from fastnn.estimators.ranker import RankingRecommender
 from fastnn.estimators.recommender import RatingRecommender
 from fastnn.estimators.regressor import MLPRegressor
 
@@ -12,5 +13,6 @@ __all__ = [
     "ConvRegressor",
     "MLPClassifier",
     "MLPRegressor",
+    "RankingRecommender",
     "RatingRecommender",
 ]

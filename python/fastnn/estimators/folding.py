@@ -47,17 +47,18 @@ class Ratings(NamedTuple):
         x = np.zeros(self.vectors.shape[1])
         if not len(self.targets):
             return x
-        value, (gradient, weights, _) = self._value(x), self._pieces(x)
+        value, gradient, weights, _ = self._pieces(x)
         for _ in range(STEPS):
-            step = np.linalg.solve(self._matrix(weights), gradient)
-            scale = 1.0
-            while (found := self._value(x + scale * step)) > value and scale > 1e-3:
+            step, scale = np.linalg.solve(self._matrix(weights), gradient), 1.0
+            pieces = self._pieces(x + step)
+            while pieces[0] > value and scale > 1e-3:
                 scale /= 2
-            if found > value:
+                pieces = self._pieces(x + scale * step)
+            if pieces[0] > value:
                 break
-            x, gained, value = x + scale * step, value - found, found
-            gradient, weights, _ = self._pieces(x)
-            if gained <= 1e-7 * value:
+            x = x + scale * step
+            gained, (value, gradient, weights, _) = value - pieces[0], pieces
+            if gained <= 1e-6 * value:
                 break
         return x
 
@@ -67,27 +68,23 @@ class Ratings(NamedTuple):
         At the solution :math:`x = A^{-1} \sum_j v_j (w_j v_j \cdot x + g_j)` with the weights w and
         the residuals g of the last step and :math:`A = \sum_j w_j v_j v_j^T + n \Lambda`.
         """
-        _, weights, residuals = self._pieces(x)
+        _, _, weights, residuals = self._pieces(x)
         along = np.linalg.solve(self._matrix(weights), direction)
         found: Array = (self.vectors @ along) * (weights * (self.vectors @ x) + residuals)
         return found
 
-    def _value(self, x: Array) -> float:
-        errors = self.targets - sigmoid(self.vectors @ x + self.offsets)
-        return float(errors @ errors + len(errors) * (self.ridge * x) @ x)
-
-    def _pieces(self, x: Array) -> tuple[Array, Array, Array]:
-        """Return minus the gradient, weights of the squares, and residuals."""
+    def _pieces(self, x: Array) -> tuple[float, Array, Array, Array]:
+        """Return twice the objective, minus the gradient, weights of the squares, and residuals."""
         y = sigmoid(self.vectors @ x + self.offsets)
-        slope = y * (1 - y)
-        residuals = (self.targets - y) * slope
-        gradient = residuals @ self.vectors - len(y) * self.ridge * x
-        return gradient, slope * slope, residuals
+        errors, slopes = self.targets - y, y * (1 - y)
+        held, residuals = len(y) * self.ridge * x, errors * slopes
+        value = float(errors @ errors + held @ x)
+        return value, residuals @ self.vectors - held, slopes * slopes, residuals
 
     def _matrix(self, weights: Array) -> Array:
         """Return A (d + 1, d + 1)."""
         matrix = (self.vectors.T * weights) @ self.vectors
-        matrix[np.diag_indices(len(matrix))] += len(weights) * self.ridge
+        matrix.flat[:: len(matrix) + 1] += len(weights) * self.ridge
         return matrix
 
 
@@ -177,6 +174,5 @@ def history_of(given: Any, values: Any, item: str, value: str | None) -> tuple[A
 
 def sigmoid(z: Array) -> Array:
     """Return 1 / (1 + exp(-z))."""
-    with np.errstate(over="ignore"):
-        found: Array = 1 / (1 + np.exp(-z))
+    found: Array = 0.5 + 0.5 * np.tanh(0.5 * z)
     return found

@@ -54,26 +54,8 @@ class RatingNetwork(Recommender):
         past = self._seen if goes_on else None
         seen = history(user, item, y, shape=(len(users), len(items)), past=past)
         model = self._continued(seen) if goes_on else self._model(seen, *start)
-        if incremental and self.optimizer is None:
-            model.learning_rate = check.number("learning_rate", self.learning_rate, 0, above=True)
-        try:
-            model.fit(
-                [user, item],
-                y,
-                batch_size=self.batch_size,
-                epochs=1 if incremental else self.epochs,
-                sample_weight=sample_weight,
-                callbacks=list(self.callbacks or ()),
-                verbose=int(self.verbose),
-                n_jobs=self.n_jobs,
-            )
-        except KeyboardInterrupt:
-            self._warn_interrupted()
-        except ValueError:
-            if goes_on and model is self.model_:
-                self._read_weights()  # of the last good step
-            raise
-        self._add_history(model.history.history, goes_on=goes_on)
+        x = [user, item]
+        self._run(model, x, y, sample_weight, goes_on=goes_on, incremental=incremental)
         self._keep(model, users, items, seen)
         self.global_mean_: float = start[0]
         self.y_range_: tuple[float, float] = start[1]
@@ -201,7 +183,7 @@ class RatingNetwork(Recommender):
         if seen.shape == self._seen.shape and all(rows.all() for rows in kept):
             return self.model_
         fresh = self._model(seen, self.global_mean_, self.y_range_, self.model_.seed)
-        return grown(self.model_, fresh, {"user_factors": kept[0], "item_factors": kept[1]})
+        return grown(self.model_, fresh, dict(zip(TABLES, kept, strict=True)))
 
     def _optimizer(self) -> Optimizer:
         if self.optimizer is not None:

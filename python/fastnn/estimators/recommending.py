@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastnn import check, metrics, neighbors, saving
 from fastnn.callbacks import Callback
+from fastnn.estimators.folding import FoldedUser
 from fastnn.estimators.ids import Ids, several
 from fastnn.estimators.interactions import Interactions, columns
 from fastnn.model import Model
@@ -36,6 +37,10 @@ class Recommender(BaseEstimator):  # type: ignore[misc]
     hidden_layer_sizes: int | Sequence[int] = ()
     biases: bool = True
     optimizer: Optimizer | None = None
+    learning_rate: float = 5e-3
+    weight_decay: float = 0.3
+    epochs: int = 5
+    batch_size: int = 64
     sparse_update: str = "touched"
     random_state: Any = None
     n_jobs: int | None = None
@@ -56,8 +61,45 @@ class Recommender(BaseEstimator):  # type: ignore[misc]
         self.users_: Array = users.labels
         self.items_: Array = items.labels
 
+    def _run(
+        self,
+        model: Model,
+        x: Any,
+        y: Array,
+        weights: Any,
+        *,
+        goes_on: bool,
+        incremental: bool,
+    ) -> None:
+        """Train a model, for one epoch if it is a part; what fails leaves attributes true."""
+        if incremental and self.optimizer is None:
+            model.learning_rate = check.number("learning_rate", self.learning_rate, 0, above=True)
+        try:
+            model.fit(
+                x,
+                y,
+                batch_size=self.batch_size,
+                epochs=1 if incremental else self.epochs,
+                sample_weight=weights,
+                callbacks=list(self.callbacks or ()),
+                verbose=int(self.verbose),
+                n_jobs=self.n_jobs,
+            )
+        except KeyboardInterrupt:
+            warnings.warn("fit: interrupted, the weights are those of the last step", stacklevel=4)
+        except ValueError:
+            if goes_on and model is self.model_:
+                self._read_weights()  # of the last good step
+            raise
+        self._add_history(model.history.history, goes_on=goes_on)
+
+    def _read_weights(self) -> None:
+        """Set the attributes that show weights."""
+        raise NotImplementedError
+
     def _show(self, users: Array, items: Array, of_users: Array, of_items: Array) -> None:
         """Set the attributes that show vectors and biases."""
+        self._stranger: Array = np.zeros(users.shape[1], users.dtype)  # the vector of the unknown
         self.user_embeddings_: Array = users
         self.item_embeddings_: Array = items
         self.user_biases_: Array = of_users
@@ -72,7 +114,13 @@ class Recommender(BaseEstimator):  # type: ignore[misc]
 
     def _pairs(self, users: Array, items: Array) -> Array:
         """Return the scores (n,) of positions (n,) of users and items."""
-        raise NotImplementedError
+        found = np.empty(len(users), self.dtype)
+        for part in blocks(len(users), self.user_embeddings_.shape[1]):
+            rows = np.maximum(items[part], 1) - 1
+            vectors = self._vectors(users[part]), self.item_embeddings_[rows]
+            found[part] = np.einsum("ij,ij->i", *vectors) + self.item_biases_[rows]
+        found[items == 0] = 0
+        return found
 
     def _shown(self, scores: Array) -> Array:
         """Return scores as `predict` gives them, for sums of products and biases."""
@@ -80,8 +128,7 @@ class Recommender(BaseEstimator):  # type: ignore[misc]
 
     def _top(self, users: Array, n: int, exclude: Any) -> Array:
         """Return the n best items (m, n) for positions (m,) of users: rows of the item vectors."""
-        vectors = _rows(self.user_embeddings_, users)
-        return self._nearest(vectors, n, exclude)[0]
+        return self._nearest(self._vectors(users), n, exclude)[0]
 
     def _nearest(self, vectors: Array, n: int, exclude: Any) -> tuple[Array, Array]:
         settings = {"biases": self.item_biases_, "exclude": exclude, "n_jobs": self.n_jobs}
@@ -89,7 +136,7 @@ class Recommender(BaseEstimator):  # type: ignore[misc]
 
     def _rank(self, users: Array, relevant: Any, k: int, exclude: Any) -> dict[str, float]:
         """Return the metrics of the rankings for positions (m,) of users."""
-        vectors = _rows(self.user_embeddings_, users)
+        vectors = self._vectors(users)
         settings = {"biases": self.item_biases_, "exclude": exclude, "n_jobs": self.n_jobs}
         return metrics.ranking(vectors, self.item_embeddings_, relevant, k=k, **settings)
 
@@ -211,6 +258,54 @@ class Recommender(BaseEstimator):  # type: ignore[misc]
         labels = ids.labels[places]
         return (labels, cosines) if many else (labels[0], cosines[0])
 
+    def explain(self, user: Any, item: Any, n: int = 10) -> tuple[Array, Array]:
+        """Return the n items of a user's history that carry an item's score most, and how much.
+
+        Of the vector that the history implies (see `fold_in`), which is near the learnt one: it is
+        a sum over the history, as in Hu, Koren and Volinsky (2008), section 5.
+
+        Parameters
+        ----------
+        user, item : id
+            Seen in training.
+        n : int
+            At most this many.
+
+        Returns
+        -------
+        ids : array (n,)
+            Items of the history, the one with the largest share first.
+        shares : array (n,)
+            Shares of the product of the two vectors, the score above the biases; all of them sum
+            to it.
+        """
+        check_is_fitted(self)
+        row = self._seen[[self._known("user", self._users, user) - 1]]
+        return self._folded(row.indices + 1, row.data).explain(item, n)
+
+    def _folded(self, positions: Array, values: Array) -> FoldedUser:
+        """Return a user by a history: items at positions (h,) and what is known of each."""
+        raise NotImplementedError
+
+    def _new_items(self, ids: Any) -> tuple[Ids, Array]:
+        """Return all ids with new ones, which have to be new, and their places by position."""
+        longer = self._items.extended("ids", ids)
+        new = len(longer) - len(self._items)
+        if new != len(ids):
+            raise check.wrong_value("ids", "different new ids", f"{len(ids)}, of which {new} are")
+        return longer, np.argsort(longer.positions("ids", ids))
+
+    @staticmethod
+    def _check_lengths(n: int, **arrays: Array) -> None:
+        for name, array in arrays.items():
+            if len(array) != n:
+                raise check.wrong_value(name, f"{n}, one per id", len(array))
+
+    def _widened(self, n_items: int) -> sparse.csr_matrix:
+        """Return what was seen, with room for more items."""
+        parts = self._seen.data, self._seen.indices, self._seen.indptr
+        return sparse.csr_matrix(parts, shape=(len(self._users), n_items))
+
     def _known(self, argument: str, ids: Ids, given: Any) -> int:
         """Return the position of one id, which has to be known."""
         place = ids.position(argument, given)
@@ -231,15 +326,11 @@ class Recommender(BaseEstimator):  # type: ignore[misc]
             raise check.wrong_value("test", expected, "none")
         return self._rank(each, wanted, check.integer("k", k, 1), self._seen_by(each))
 
-    def _warn_interrupted(self) -> None:
-        warnings.warn("fit: interrupted, the weights are those of the last step", stacklevel=5)
-
-
-def _rows(vectors: Array, positions: Array) -> Array:
-    """Return the vectors of positions that count from 1; zeros for 0."""
-    found: Array = vectors[np.maximum(positions, 1) - 1]
-    found[positions == 0] = 0
-    return found
+    def _vectors(self, users: Array) -> Array:
+        """Return the vectors (m, factors) of users at positions (m,)."""
+        found: Array = self.user_embeddings_[np.maximum(users, 1) - 1]
+        found[users == 0] = self._stranger
+        return found
 
 
 def history(
@@ -267,17 +358,20 @@ def weights_of(model: Model) -> dict[str, Array]:
     return dict(zip(names, model.get_weights(), strict=True))
 
 
-def grown(old: Model, fresh: Model, kept: Mapping[str, Array]) -> Model:
+def grown(old: Model, fresh: Model, kept: Mapping[str, Array], fixed: Sequence[str] = ()) -> Model:
     """Return `fresh` with the weights and the training of `old`.
 
     Tables of `fresh` may have more rows. `kept` says which rows of `old` go on, (rows,) of bool,
-    for tables by the first part of their name; where it is silent, all rows do.
+    for parameters by name; where it is silent, all rows do. Parameters that are
+    `fixed` stay those of `fresh`.
     """
     past, before = saving.describe(old)
     description, arrays = saving.describe(fresh)
     for name, array in arrays.items():
-        table = name.split("/")[1]
-        rows = kept.get(table)
+        parameter = name.split("/", 1)[1].split(":")[0]
+        if parameter in fixed:
+            continue
+        rows = kept.get(parameter)
         if array.ndim == 0 or rows is None:
             if array.shape == before[name].shape:
                 arrays[name] = before[name]
