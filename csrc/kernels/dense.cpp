@@ -212,6 +212,8 @@ void add_dense(Kernels<T>& table) {
   table.dense_backward_inputs = dense_backward_inputs<T>;
   table.dense_scratch = dense_scratch<T>;
   table.dense_backward_weights = dense_backward_weights<T>;
+  table.dense_rows = kManyRegisters ? 64 : 128;
+  table.dense_elements = kManyRegisters ? 8192 : 16384;
 }
 template void add_dense<float>(Kernels<float>&);
 template void add_dense<double>(Kernels<double>&);

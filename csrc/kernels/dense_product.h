@@ -21,7 +21,13 @@ inline constexpr int kRowsOfSingle = kManyRegisters ? 16 : 12;  // x 1 vector
 inline constexpr int kLineVectors = kManyRegisters ? 16 : 8;    // 1 x 16 or 1 x 8 vectors
 
 inline constexpr Index kPageBytes = 4096;  // lines this far apart crowd few sets of a cache
-inline constexpr Index kShortSum = 12, kLongSum = 256;
+inline constexpr Index kShortSum = 12;
+// Sums longer than kLongSum over rows of b this far apart are cut into pieces of kPieceDepth: the
+// machines of fewer registers have the smaller caches too.
+inline constexpr Index kLongSum = kManyRegisters ? 256 : 128;
+inline constexpr Index kDistantBytes = kManyRegisters ? kPageBytes : 256;
+inline constexpr Index kPieceDepth = kManyRegisters ? 128 : 256;
+inline constexpr Index kCopyRows = kManyRegisters ? 48 : 24;
 
 template <class T>
 using RunTiles = void (*)(const Tiles<T>&, Index);
@@ -102,17 +108,18 @@ void run_strip(const Tiles<T>& tiles, Index rows, int vectors) {
 template <class T>
 void run_pieces(Tiles<T> tiles, Index rows, int vectors) {
   constexpr int lanes = kLanes<T>;
-  constexpr Index depth = 128;
+  constexpr Index depth = kPieceDepth;
   alignas(64) T copy[depth * kWideVectors * lanes];
   const Index k = tiles.k, last = tiles.last, width = vectors * lanes, ldb = tiles.ldb;
   const T* b = tiles.b;
-  const bool copied = rows >= 48, relu = tiles.relu;
+  const bool copied = rows >= kCopyRows, relu = tiles.relu;
   for (Index first = 0; first < k; first += depth, b += depth * ldb) {
     tiles.k = least(depth, k - first);
     tiles.relu = relu && first + tiles.k == k;
     tiles.b = b;
     if (copied) {
       for (Index p = 0; p < tiles.k; ++p) {
+        __builtin_prefetch(b + (p + 16) * ldb);  // rows far apart: no machine foresees them
         for (Index j = 0; j < last; j += lanes) store(copy + p * width + j, load(b + p * ldb + j));
         store(copy + p * width + last, load(b + p * ldb + last));
       }
@@ -149,7 +156,7 @@ void multiply(const Product<T>& product, Finish finish) {
     tiles.c = product.tiles.c + begin;
     if (product.tiles.start != nullptr) tiles.start = product.tiles.start + begin;
     tiles.last = end - lanes - begin;
-    if (m > kRowsOfWide && tiles.ldb * sizeof(T) >= kPageBytes && tiles.k >= kLongSum) {
+    if (m > kRowsOfWide && tiles.ldb * sizeof(T) >= kDistantBytes && tiles.k >= kLongSum) {
       run_pieces(tiles, m, vectors);
     } else {
       run_strip(tiles, m, vectors);

@@ -181,6 +181,8 @@ struct Kernels {
   // dw[p - begin, n] = x[m, begin:end]^T @ dy[m, n] for begin <= p < end, contiguous.
   void (*dense_backward_weights)(Index m, Index begin, Index end, Index n, const T* x, Index ldx,
                                  const T* dy, Index lddy, T* dw);
+  // Sizes of calls that suit the caches: rows at a time, elements of dw at a time.
+  Index dense_rows, dense_elements;
   // sums[n] = sum over rows of x[m, n], in an order that the shape fixes (columns.h).
   void (*column_sums)(Index m, Index n, const T* x, Index ldx, T* sums);
 

@@ -6,8 +6,7 @@
 namespace fastnn {
 namespace {
 
-constexpr int64_t kTileElements = 8192;  // a tile's gradient stays in the nearer caches
-constexpr int64_t kLeastTileRows = 14;   // one row of register tiles
+constexpr int64_t kLeastTileRows = 14;  // one row of register tiles
 
 template <class T>
 class Dense : public DenseLayer<T> {
@@ -31,7 +30,7 @@ class Dense : public DenseLayer<T> {
 
   void add_tiles(std::vector<Tile>& tiles) const override {
     if (!this->parameters[0]->trainable) return;
-    const int64_t fitting = std::max(kTileElements / n_, kLeastTileRows);
+    const int64_t fitting = std::max(fastnn::kernels<T>().dense_elements / n_, kLeastTileRows);
     const int64_t pieces = std::max<int64_t>(1, (k_ + fitting - 1) / fitting);
     for (int64_t piece = 0; piece < pieces; ++piece) {
       const int64_t begin = k_ * piece / pieces, end = k_ * (piece + 1) / pieces;

@@ -9,8 +9,7 @@ namespace fastnn {
 namespace {
 
 constexpr double kWorkPerThread = 4e6;       // operations a step needs before a second thread pays
-constexpr int64_t kMostChunk = 64;           // rows a thread carries through the net at once ...
-constexpr int64_t kNarrowChunk = 512;        // ... up to so many when rows are narrow:
+constexpr int64_t kNarrowChunk = 512;        // rows a thread carries at most, when they are narrow:
 constexpr int64_t kChunkElements = 1 << 17;  // their values and gradients fill half a cache
 constexpr int64_t kLeastChunk = 14;          // one register tile of rows
 constexpr int64_t kLine = 16;                // elements that begin on a cache line in either type
@@ -112,10 +111,10 @@ void Trainer<T>::prepare_threads(int threads) {
   alone_ = threads == 1;
   const int64_t jobs = alone_ ? 1 : 2 * threads;
   const int64_t most =
-      std::clamp(kChunkElements / network_.row_elements(unused_), kMostChunk, kNarrowChunk);
+      std::clamp(kChunkElements / network_.row_elements(unused_), kernels_.dense_rows, kNarrowChunk);
   chunk_ = std::clamp((batch_size_ + jobs - 1) / jobs, kLeastChunk, most);
   if (threads > 1 && chunk_ == kLeastChunk) {
-    chunk_ = std::clamp((batch_size_ + threads - 1) / threads, int64_t{1}, kMostChunk);
+    chunk_ = std::clamp((batch_size_ + threads - 1) / threads, int64_t{1}, kernels_.dense_rows);
   }
   chunk_ = (chunk_ + network_.unit() - 1) / network_.unit() * network_.unit();
   if (static_cast<int>(scratch_.size()) < threads) scratch_.resize(static_cast<size_t>(threads));
