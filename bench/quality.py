@@ -204,8 +204,19 @@ QUALITIES: dict[str, Callable[[Path], list[Row]]] = {
 }
 
 
+def record(path: Path, rows: list[Row]) -> None:
+    """Write rows to a result file, in place of those of the same names; others stay."""
+    origin = describe()
+    known = json.loads(path.read_text())["rows"] if path.exists() else []
+    found = {row["name"]: row for row in known}
+    for item in rows:
+        found[item["name"]] = {**item, "isa": origin["machine"]["isa"], "date": origin["date"][:10]}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({**origin, "rows": list(found.values())}, indent=1) + "\n")
+
+
 def measure(figures: Mapping[str, Callable[[Path], list[Row]]], text: str | None, stem: str) -> int:
-    """Print the figures asked for on the command line; a result file holds all of them."""
+    """Print the figures asked for on the command line, and keep them in the result file."""
     parser = argparse.ArgumentParser(
         prog=f"python -m bench.{stem}",
         description=text,
@@ -225,10 +236,7 @@ def measure(figures: Mapping[str, Callable[[Path], list[Row]]], text: str | None
             figure = f"{found['value']:<12.5g} {found['target']:<10} {mark}"
             print(f"{found['name']:<32} {figure}  {found['seconds']:.2f} s", flush=True)
             rows.append(found)
-    if not args.name:
-        args.out.mkdir(parents=True, exist_ok=True)
-        result = {**describe(), "rows": rows}
-        (args.out / f"{stem}.json").write_text(json.dumps(result, indent=1) + "\n")
+    record(args.out / f"{stem}.json", rows)
     return 0 if all(found["reached"] for found in rows) else 1
 
 

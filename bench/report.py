@@ -157,10 +157,11 @@ def kernels(folder: Path) -> str:
 def quality(folder: Path, stem: str = "quality") -> str:
     """What models reach on held-out data."""
     result = json.loads((folder / f"{stem}.json").read_text())
-    lines = ["| figure | reached | target | seconds of training |", "| --- | --- | --- | --- |"]
+    lines = ["| figure | reached | target | seconds of training | measured |", "| --- " * 5 + "|"]
     for row in result["rows"]:
         value, seconds = f"{row['value']:.4g}", f"{row['seconds']:.2f}"
-        lines.append(f"| {row['name']} | {value} | {row['target']} | {seconds} |")
+        measured = f"{row['date']}, {row['isa']}"
+        lines.append(f"| {row['name']} | {value} | {row['target']} | {seconds} | {measured} |")
     return "\n".join([*lines, "", origin(result)])
 
 
