@@ -214,6 +214,27 @@ def _losses():
     yield graph.case("loss binary of a dense output", [y], [_BINARY], metrics=_ACCURACY)
 
 
+def _shared(name, optimizer=OPTIMIZERS["sgd momentum"], **table):
+    """One table looked up by an id, by three ids and by a bag of two."""
+    graph = Graph()
+    settings = {"input_dim": VOCABULARY, "output_dim": 3, **table}
+    first = graph.add("embedding", graph.ids(), **settings)
+    settings["table"] = graph.nodes[first].name
+    several = graph.add("embedding", graph.ids(3), **settings)
+    bag = graph.add("embedding_bag", graph.ids(2), mode="sum", **settings)
+    y = graph.add("concatenate", first, graph.add("flatten", several), bag)
+    return graph.case(name, [graph.add("dense", y, units=2)], optimizer=optimizer)
+
+
+def _shared_tables():
+    l2 = {"embeddings_l2": 0.03}
+    yield _shared("a shared table")
+    yield _shared("a shared table, dense", OPTIMIZERS["adagrad started"], sparse_update="dense")
+    yield _shared("a shared table, exact", OPTIMIZERS["adamw"], sparse_update="exact")
+    yield _shared("a shared table, clipped", OPTIMIZERS["sgd global_clipnorm"], **l2)
+    yield _shared("a shared table, frozen", trainable=0)
+
+
 def _joined():
     graph = Graph()
     x = graph.floats(4)
@@ -354,6 +375,7 @@ CASES = [
         )
     ),
     *_penalties(),
+    *_shared_tables(),
     *_joined(),
     *_sampled(),
     *image_nets(),

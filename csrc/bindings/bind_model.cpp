@@ -303,13 +303,43 @@ template <class T>
 py::array_t<T> get(Engine<T>& engine, const std::string& parameter) {
   const auto lock = locked<Reading>(engine);
   const Parameter<T>& found = engine.parameter(parameter);
-  return copy_of(found.value.data(), found.shape);
+  py::array_t<T> copy = new_array<T>(found.shape);
+  found.read(0, found.size(), copy.mutable_data());
+  return copy;
 }
 
 template <class T>
 void set(Engine<T>& engine, const std::string& parameter, const py::array& array) {
   const auto lock = locked<Writing>(engine);
-  engine.set(parameter, input<T>(array, parameter, engine.parameter(parameter).shape));
+  const Parameter<T>& held = engine.parameter(parameter);
+  engine.set(parameter, 0, held.size(), input<T>(array, parameter, held.shape));
+}
+
+// Rows first .. of a parameter, so that initial values need no copy of it.
+template <class T>
+void set_rows(Engine<T>& engine, const std::string& parameter, int64_t first,
+              const py::array& array) {
+  const auto lock = locked<Writing>(engine);
+  Shape shape = engine.parameter(parameter).shape;
+  const int64_t rows = shape[0], width = size_of(shape) / rows;
+  shape[0] = kAny;
+  const T* values = input<T>(array, parameter, shape);
+  check(first >= 0 && first <= rows - array.shape(0), "first: expected rows within ", rows,
+        ", got ", array.shape(0), " from ", first);
+  engine.set(parameter, first * width, array.shape(0) * width, values);
+}
+
+// Whether a parameter has its values already, from a file.
+template <class T>
+bool kept(Engine<T>& engine, const std::string& parameter) {
+  return engine.parameter(parameter).kept;
+}
+
+template <class T>
+std::pair<double, double> norms(Engine<T>& engine, const std::string& parameter) {
+  const auto lock = locked<Reading>(engine);
+  const py::gil_scoped_release released;
+  return engine.norms(parameter);
 }
 
 template <class T>
@@ -342,6 +372,9 @@ void bind_engine(py::module_& m, const char* name) {
       .def("parameters", &parameters<T>)
       .def("get", &get<T>, py::arg("name"))
       .def("set", &set<T>, py::arg("name"), py::arg("array"))
+      .def("set_rows", &set_rows<T>, py::arg("name"), py::arg("first"), py::arg("array"))
+      .def("kept", &kept<T>, py::arg("name"))
+      .def("norms", &norms<T>, py::arg("name"))
       .def("compile", &compile<T>, py::arg("losses"), py::arg("loss_weights"), py::arg("optimizer"),
            py::arg("metrics"))
       .def("exclude_negatives", &exclude_negatives<T>, py::arg("position"), py::arg("indptr"),

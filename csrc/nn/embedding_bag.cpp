@@ -1,6 +1,7 @@
 // EmbeddingBag: the looked-up rows of each bag combined to one vector, optionally weighted.
 #include "nn/layer.h"
 #include "nn/planning.h"
+#include "nn/table_parameter.h"
 
 namespace fastnn {
 namespace {
@@ -26,6 +27,8 @@ class EmbeddingBag : public Layer<T> {
           to_string(inputs[0].shape));
     k_ = inputs[0].shape[0];
     mode_ = bag_mode(node);
+    check(node.config.word("storage", "float32") == "float32", node.name,
+          ": expected storage float32 for a bag, got bfloat16");
     if (inputs.size() == 2) {
       check_floats(node, inputs[1]);
       check(mode_ != BagMode::kMax, node.name, ": expected no weights in mode max, got weights");
@@ -35,10 +38,13 @@ class EmbeddingBag : public Layer<T> {
     const double padding = node.config.number("padding_idx", -1);
     check(padding >= -1 && padding < static_cast<double>(v_), node.name,
           ": expected padding_idx in [0, ", v_, "), got ", padding);
-    this->add_parameter("embeddings", {v_, d_}, number_within(node, "embeddings_l1", 0, 0, 1e30),
-                        number_within(node, "embeddings_l2", 0, 0, 1e30),
-                        node.config.number("trainable", 1) != 0)
-        .table = true;
+    if (node.config.word("table", "").empty()) {
+      table_ = hold_table(node,
+                          this->describe_parameter("embeddings", {v_, d_},
+                                                   number_within(node, "embeddings_l1", 0, 0, 1e30),
+                                                   number_within(node, "embeddings_l2", 0, 0, 1e30),
+                                                   node.config.number("trainable", 1) != 0));
+    }
     this->output.shape = {d_};
     this->extra = checked_multiply(k_, d_);
     this->marks = mode_ == BagMode::kMax ? d_ : 0;
@@ -48,20 +54,25 @@ class EmbeddingBag : public Layer<T> {
   }
 
   void forward(const Rows<T>& rows) const override {
-    rows.pass.kernels.bag_forward(mode_, rows.count, k_, d_, this->parameters[0]->value.data(),
-                                  rows.ids(0), use_.padding, weights(rows), rows.output(),
+    rows.pass.kernels.bag_forward(mode_, rows.count, k_, d_, table_->value.data(), rows.ids(0),
+                                  use_.padding, weights(rows), rows.output(),
                                   this->marks > 0 ? rows.marks() : nullptr);
   }
 
   void backward(const Rows<T>& rows) const override {
     T* dweights = this->inputs.size() == 2 ? rows.input_gradient(1) : nullptr;
-    rows.pass.kernels.bag_backward(mode_, rows.count, k_, d_, this->parameters[0]->value.data(),
-                                   rows.ids(0), use_.padding, weights(rows),
+    rows.pass.kernels.bag_backward(mode_, rows.count, k_, d_, table_->value.data(), rows.ids(0),
+                                   use_.padding, weights(rows),
                                    this->marks > 0 ? rows.marks() : nullptr, rows.output(),
                                    rows.output_gradient(), rows.extra(), dweights);
   }
 
   const TableUse* table() const override { return &use_; }
+  Parameter<T>* table_parameter() const override { return table_; }
+  void share_table(Parameter<T>& table) override {
+    check_shared_table(this->name, table, {v_, d_});
+    table_ = &table;
+  }
 
   double work() const override { return kWorkPerElement * static_cast<double>(use_.lookups * d_); }
 
@@ -77,6 +88,7 @@ class EmbeddingBag : public Layer<T> {
   int64_t v_ = 0, d_ = 0, k_ = 0;
   BagMode mode_ = BagMode::kMean;
   TableUse use_{};
+  Parameter<T>* table_ = nullptr;
 };
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "nn/engine.h"
 
+#include <algorithm>
 #include <cmath>
 #include <mutex>
 
@@ -15,6 +16,18 @@ void check_bounds(const int32_t* values, int64_t count, int64_t width, int64_t b
   for (int64_t i = 0; i < count; ++i) {
     check(values[i] >= 0 && values[i] < bound, what, ": expected values in [0, ", bound, "), got ",
           values[i], " at row ", i / width);
+  }
+}
+
+// Calls visit(i, w) for every element of a parameter, whatever holds them.
+template <class T, class Visit>
+void for_elements(const Parameter<T>& parameter, Visit visit) {
+  constexpr int64_t kPiece = 256;
+  T piece[kPiece];
+  for (int64_t first = 0; first < parameter.size(); first += kPiece) {
+    const int64_t count = std::min(kPiece, parameter.size() - first);
+    parameter.read(first, count, piece);
+    for (int64_t i = 0; i < count; ++i) visit(first + i, static_cast<double>(piece[i]));
   }
 }
 
@@ -62,9 +75,9 @@ Parameter<T>& Engine<T>::parameter(const std::string& name) const {
 }
 
 template <class T>
-void Engine<T>::set(const std::string& name, const T* values) {
+void Engine<T>::set(const std::string& name, int64_t first, int64_t count, const T* values) {
   Parameter<T>& found = parameter(name);
-  std::copy_n(values, found.size(), found.value.data());
+  found.write(first, count, values);
   for (const auto& layer : network_.layers) {
     if (layer == nullptr) continue;
     for (const auto& own : layer->parameters) {
@@ -72,6 +85,17 @@ void Engine<T>::set(const std::string& name, const T* values) {
     }
   }
   folded_ = false;
+}
+
+template <class T>
+std::pair<double, double> Engine<T>::norms(const std::string& name) const {
+  const Parameter<T>& found = parameter(name);
+  double absolute = 0, squared = 0;
+  for_elements(found, [&](int64_t, double w) {
+    absolute += std::abs(w);
+    squared += w * w;
+  });
+  return {absolute, squared};
 }
 
 // Before a prediction: the first one after a change of weights brings folded layers up to date.
@@ -105,7 +129,7 @@ template <class T>
 void Engine<T>::check_exact(const OptimizerPlan& plan) const {
   for (const auto& layer : network_.layers) {
     if (layer == nullptr || layer->table() == nullptr || !layer->table()->exact) continue;
-    const Parameter<T>& parameter = *layer->parameters[0];
+    const Parameter<T>& parameter = *layer->table_parameter();
     if (!parameter.trainable) continue;
     const std::string reason = no_exact_form(plan, parameter.l1, parameter.l2);
     check(reason.empty(), layer->name, ": expected sparse_update touched or dense, got exact with ",
@@ -148,7 +172,7 @@ void Engine<T>::check_ids(const Examples<T>& examples) const {
     for (const auto& layer : network_.layers) {
       const TableUse* use = layer == nullptr ? nullptr : layer->table();
       if (use == nullptr || use->ids_node != network_.inputs[i]) continue;
-      const int64_t rows = layer->parameters[0]->shape[0];
+      const int64_t rows = layer->table_parameter()->shape[0];
       bound = bound == 0 ? rows : std::min(bound, rows);
     }
     if (bound == 0) continue;
@@ -194,6 +218,7 @@ Report Engine<T>::train(const Examples<T>& examples, const Run& run) {
   }
   folded_ = false;
   Report report = trainer_->run(examples, own, step_);
+  for (const Parameter<T>* parameter : network_.parameters) parameter->flush();
   to_means(report);
   return report;
 }
@@ -223,14 +248,12 @@ bool Engine<T>::predict(const Examples<T>& examples, int threads, const std::vec
 // l1 |w| + l2 w^2 summed; its gradient is added.
 template <class T>
 double Engine<T>::penalty(const Parameter<T>& parameter, T* gradient) const {
-  const T* w = parameter.value.data();
   double sum = 0;
-  for (int64_t i = 0; i < parameter.size(); ++i) {
-    const auto value = static_cast<double>(w[i]);
+  for_elements(parameter, [&](int64_t i, double value) {
     sum += parameter.l1 * std::abs(value) + parameter.l2 * value * value;
     gradient[i] +=
         static_cast<T>(parameter.l1 * ((value > 0) - (value < 0)) + 2 * parameter.l2 * value);
-  }
+  });
   return sum;
 }
 

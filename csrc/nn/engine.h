@@ -30,8 +30,10 @@ class Engine {
   std::vector<Shape> shapes() const;  // of the described nodes
   const std::vector<Parameter<T>*>& parameters() const { return network_.parameters; }
   Parameter<T>& parameter(const std::string& name) const;
-  // Overwrites a parameter; the caller holds the lock.
-  void set(const std::string& name, const T* values);
+  // Overwrites elements first .. first + count of a parameter; the caller holds the lock.
+  void set(const std::string& name, int64_t first, int64_t count, const T* values);
+  // Sums of |w| and of w^2 over a parameter.
+  std::pair<double, double> norms(const std::string& name) const;
 
   void compile(const std::vector<Spec>& losses, const std::vector<double>& loss_weights,
                const Spec& optimizer, const std::vector<std::vector<std::string>>& metrics);

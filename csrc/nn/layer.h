@@ -21,13 +21,23 @@ struct Parameter {
   Shape shape;
   double l1 = 0, l2 = 0;
   bool trainable = true;
-  bool table = false;    // rows are looked up by ids
-  bool rowwise = false;  // its slots hold one number a row
-  Buffer<T> value;
+  bool table = false;       // rows are looked up by ids
+  bool rowwise = false;     // its slots hold one number a row
+  Buffer<T> value;          // the numbers, or
+  Buffer<uint16_t> halves;  // bfloat16 in their place: only tables of float
+  bool kept = false;        // in a file that was there before: no initial values are wanted
   Buffer<T> slots[3];
   Buffer<T> gradient;  // only while gradients are stored: clipping by a norm, gradients()
   int64_t size() const { return size_of(shape); }
   Shape slot_shape() const { return rowwise ? Shape{shape[0]} : shape; }
+
+  // Elements first .. first + count, rounded to the nearest where halves are held.
+  void write(int64_t first, int64_t count, const T* from);
+  void read(int64_t first, int64_t count, T* to) const;
+  void flush() const {
+    value.flush();
+    halves.flush();
+  }
 };
 
 // The slots of a parameter from one element on, as an update takes them: null for those it lacks.
@@ -161,8 +171,15 @@ class Layer {
   virtual void fold(const Others& /*taken*/) const {}
 
   // A layer with a table (its only parameter) says how it is used, and where the gradients of the
-  // lookups lie: rows of output_dim elements, `lookups` per row of the batch.
+  // lookups lie: rows of output_dim elements, `lookups` per row of the batch. Its node may name an
+  // earlier one (config: table) whose table it looks up in place of one of its own.
   virtual const TableUse* table() const { return nullptr; }
+  virtual Parameter<T>* table_parameter() const {
+    return table() == nullptr ? nullptr : parameters[0].get();
+  }
+  virtual void share_table(Parameter<T>& /*table*/) {
+    check(false, name, ": expected a table of its own, got one of another layer");
+  }
   virtual const T* lookup_gradients(const Memory<T>&) const { return nullptr; }
 
   // Elements of scratch one thread needs for `rows` rows.
@@ -191,13 +208,19 @@ class Layer {
  protected:
   Parameter<T>& add_parameter(const std::string& parameter, const Shape& shape, double l1,
                               double l2, bool trainable) {
+    Parameter<T>& made = describe_parameter(parameter, shape, l1, l2, trainable);
+    made.value.reset(size_of(shape));
+    return made;
+  }
+  // The same without memory.
+  Parameter<T>& describe_parameter(const std::string& parameter, const Shape& shape, double l1,
+                                   double l2, bool trainable) {
     auto made = std::make_unique<Parameter<T>>();
     made->name = name + "/" + parameter;
     made->shape = shape;
     made->l1 = l1;
     made->l2 = l2;
     made->trainable = trainable;
-    made->value.reset(size_of(shape));
     parameters.push_back(std::move(made));
     return *parameters.back();
   }

@@ -102,6 +102,14 @@ void Network<T>::add(Node node, int described) {
   layer->stream = static_cast<uint32_t>(Stream::kLayer) + 4U * static_cast<uint32_t>(described);
   check(layer->output.width() < (int64_t{1} << 31), node.name,
         ": expected fewer than 2**31 numbers a row, got shape ", to_string(layer->output.shape));
+  if (const std::string owner = node.config.word("table", ""); !owner.empty()) {
+    const auto found = std::find(names.begin(), names.end() - 1, owner);
+    const auto at = static_cast<size_t>(found - names.begin());
+    check(at + 1 < names.size() && layers[at] != nullptr && layers[at]->table() != nullptr,
+          node.name, ": expected the name of an earlier table, got ", owner);
+    layer->share_table(*layers[at]->table_parameter());
+    needed = needed || layer->table_parameter()->trainable;
+  }
   for (auto& parameter : layer->parameters) {
     needed = needed || parameter->trainable;
     parameters.push_back(parameter.get());

@@ -35,7 +35,7 @@ void Trainer<T>::rows_phase(const Team& team, const Examples<T>& examples, const
       const int64_t first = (job - sorts) * chunk_;
       const int64_t count = std::min(chunk_, step.count - first);
       if (stage == 0) gather(examples, step, first, count);
-      rows_job(stage, pass, first, count);
+      rows_job(stage, pass, first, count, step.count);
     }
     if (stage + 1 < n) meet(team, stage, pass, step.count);
   }
@@ -83,9 +83,10 @@ void Trainer<T>::meet(const Team& team, size_t stage, const Pass<T>& pass, int64
   team.wait();
 }
 
-// One stage of rows first .. first + count of the batch.
+// One stage of rows first .. first + count of a batch of `batch` rows.
 template <class T>
-void Trainer<T>::rows_job(size_t stage, const Pass<T>& pass, int64_t first, int64_t count) {
+void Trainer<T>::rows_job(size_t stage, const Pass<T>& pass, int64_t first, int64_t count,
+                          int64_t batch) {
   const size_t turn = mixers_.size(), n = network_.layers.size();
   const Memory<T>& memory = arena_->memory;
   if (stage <= turn) {
@@ -101,7 +102,7 @@ void Trainer<T>::rows_job(size_t stage, const Pass<T>& pass, int64_t first, int6
   const bool last = back == mixers_back_.size();
   const Span nodes{last ? 0 : mixers_back_[back] + 1, back == 0 ? n : mixers_back_[back - 1] + 1};
   arena_->backward(network_, pass, first, count, nodes);
-  if (last) return;
+  if (last) return tables_.collect(memory, first, count, batch);
   const Layer<T>& mixer = *network_.layers[mixers_back_[back]];
   arena_->merge(network_, kernels_, mixers_back_[back], first, count);
   mixer.collect_backward(Rows<T>(mixer, memory, pass, first, count));

@@ -7,130 +7,11 @@ namespace {
 
 constexpr int64_t kBlockRows = 32;  // rows of a table summed before they are updated
 
-template <class T>
-int64_t bound_of(const Network<T>& network, int ids_node, int64_t rows) {
-  const int64_t vocabulary = network.values[static_cast<size_t>(ids_node)].vocabulary;
-  return vocabulary > 0 ? std::min(vocabulary, rows) : rows;
-}
-
 }  // namespace
 
 template <class T>
-Tables<T>::Tables(const Network<T>& network, const OptimizerPlan& plan, int64_t rows,
-                  bool store_gradients, const std::vector<SampledHead<T>>& sampled) {
-  for (const auto& layer : network.layers) {
-    if (layer == nullptr || layer->table() == nullptr) continue;
-    Parameter<T>* parameter = layer->parameters[0].get();
-    if (!parameter->trainable) continue;
-    const TableUse& use = *layer->table();
-    const auto input = std::find(network.inputs.begin(), network.inputs.end(), use.ids_node);
-    const int at = static_cast<int>(input - network.inputs.begin());
-    size_t sorted = 0;
-    while (sorted < sorted_.size() && sorted_[sorted].input != at) ++sorted;
-    const int64_t bound = bound_of(network, use.ids_node, parameter->shape[0]);
-    if (sorted == sorted_.size())
-      sorted_.push_back({at, use.lookups, bound, {}, {}, {}, {}, {}, {}});
-    sorted_[sorted].bound = std::min(sorted_[sorted].bound, bound);
-    Table<T>& table = add(layer.get(), parameter, use, sorted);
-    if (use.exact) table.missed = MissedSteps<T>(plan, parameter->l1, parameter->l2);
-    if (!table.missed.matter()) continue;
-    table.last.reset(parameter->shape[0]);
-    prepares_ = true;
-  }
-  n_inputs_ = sorted_.size();
-  for (const SampledHead<T>& head : sampled) add_sampled(head);
-  reserve(rows, store_gradients);
-}
-
-template <class T>
-Table<T>& Tables<T>::add(Layer<T>* layer, Parameter<T>* parameter, const TableUse& use,
-                         size_t sorted) {
-  const int64_t d = parameter->shape.size() > 1 ? parameter->shape[1] : 1;
-  tables_.push_back({layer, parameter, use, d, sorted, {}, {}, {}, {}, {}});
-  return tables_.back();
-}
-
-// The tables of a layer of scores whose loss samples.
-template <class T>
-void Tables<T>::add_sampled(const SampledHead<T>& head) {
-  const Scores<T>& scores = head.state->scores();
-  if (!head.state->trained()) return sampled_.push_back({head, 0, 0});
-  const TableUse use{-1, 0, -1, scores.every_row()};
-  const Classes<T> classes = scores.classes();
-  Sorts sorts{head, sorted_.size(), 0};
-  const int64_t count = head.state->most_lookups();
-  sorted_.push_back({-1, count, classes.units, {}, {}, {}, {}, {}, {}});
-  add(nullptr, &scores.vectors(), use, sorts.classes).lookups = head.state->vector_lookups(head.u);
-  if (scores.bias() != nullptr)
-    add(nullptr, scores.bias(), use, sorts.classes).lookups = head.state->bias_lookups();
-  if (classes.slots > 0) {
-    sorts.features = sorted_.size();
-    const int64_t slots = checked_multiply(count, classes.slots);
-    sorted_.push_back({-1, slots, scores.n_features(), {}, {}, {}, {}, {}, {}});
-    sorted_.back().positions.reset(slots);
-    add(nullptr, scores.feature_vectors(), use, sorts.features).lookups =
-        head.state->feature_lookups(head.u);
-  }
-  sampled_.push_back(sorts);
-}
-
-// Memory for batches of at most `rows` rows.
-template <class T>
-void Tables<T>::reserve(int64_t rows, bool store_gradients) {
-  for (SortedIds& ids : sorted_) {
-    const int64_t count = ids.input < 0 ? ids.lookups : checked_multiply(rows, ids.lookups);
-    check(count < (int64_t{1} << 31), "batch_size: expected fewer than 2**31 lookups a batch, got ",
-          count);
-    ids.ids.reset(count);
-    ids.order.reset(count);
-    ids.rows.reset(std::min(count, ids.bound) + 1);
-    ids.starts.reset(std::min(count, ids.bound) + 1);
-    ids.scratch.reset(kernels<T>().sort_scratch(count, ids.bound));
-  }
-  if (!store_gradients) return;
-  for (Table<T>& table : tables_) {
-    const SortedIds& ids = sorted_[table.sorted];
-    const int64_t most =
-        table.use.every_row ? table.parameter->shape[0] : std::min(ids.ids.size(), ids.bound);
-    table.sums.reset(checked_multiply(most, table.d));
-    table.squares.reset(most);
-  }
-}
-
-template <class T>
-void Tables<T>::sort(size_t which, const Kernels<T>& kernels,
-                     const std::vector<const void*>& inputs, const int32_t* rows, int64_t first,
-                     int64_t count) {
-  SortedIds& ids = sorted_[which];
-  const auto* source = static_cast<const int32_t*>(inputs[static_cast<size_t>(ids.input)]);
-  const int64_t k = ids.lookups;
-  int32_t* own = ids.ids.data();
-  gather_ids(source + (rows != nullptr ? 0 : first * k), rows, count, k, own);
-  ids.count = count * k;
-  sort(kernels, ids);
-}
-
-template <class T>
-void Tables<T>::sort(const Kernels<T>& kernels, SortedIds& ids) const {
-  ids.distinct = kernels.sort_ids(ids.count, ids.bound, ids.ids.data(), ids.order.data(),
-                                  ids.rows.data(), ids.starts.data(), ids.scratch.data());
-  if (ids.positions.size() == 0) return;
-  for (int64_t i = 0; i < ids.count; ++i)
-    ids.order.data()[i] = ids.positions.data()[ids.order.data()[i]];
-}
-
-template <class T>
-void Tables<T>::sort_sampled(size_t which, const Kernels<T>& kernels, const SampledBatch& batch) {
-  const Sorts& sorts = sampled_[which];
-  if (!sorts.head.state->trained()) return;
-  SortedIds& classes = sorted_[sorts.classes];
-  classes.count = sorts.head.state->list(kernels, batch, classes.ids.data());
-  sort(kernels, classes);
-  if (sorts.features == 0) return;
-  SortedIds& features = sorted_[sorts.features];
-  features.count = sorts.head.state->list_features(classes.ids.data(), classes.count,
-                                                   features.ids.data(), features.positions.data());
-  sort(kernels, features);
+const T* Tables<T>::gradients(const Table<T>& table, const Memory<T>& memory) const {
+  return table.users.empty() ? table.layer->lookup_gradients(memory) : table.collected.data();
 }
 
 template <class T>
@@ -206,7 +87,7 @@ void Tables<T>::sum_rows(const Kernels<T>& kernels, const Memory<T>& memory, con
   } else {
     kernels.embedding_sums(
         n, table.d, starts, order,
-        own.coefficients != nullptr ? own.coefficients : table.layer->lookup_gradients(memory), g);
+        own.coefficients != nullptr ? own.coefficients : gradients(table, memory), g);
   }
 }
 
@@ -232,9 +113,10 @@ void Tables<T>::sum(const Kernels<T>& kernels, const Memory<T>& memory, const Ta
 // One optimizer step on the rows of a range, whose gradients are g.
 template <class T>
 void Tables<T>::step_rows(const Kernels<T>& kernels, const OptimizerPlan& plan,
-                          const UpdateStep<T>& step, const Table<T>& table, Range range,
-                          const T* g) const {
+                          const UpdateStep<T>& step, const NoiseKey& noise, const Table<T>& table,
+                          Range range, const T* g) const {
   Parameter<T>& p = *table.parameter;
+  if (p.halves.size() > 0) return step_halves(kernels, plan, step, noise, table, range, g);
   const int64_t n = range.end - range.begin, d = table.d;
   const SortedIds& ids = sorted_[table.sorted];
   T* w = p.value.data();
@@ -251,6 +133,19 @@ void Tables<T>::step_rows(const Kernels<T>& kernels, const OptimizerPlan& plan,
   } else {
     kernels.update(plan.kind, step, n * d, w, slots[0], slots[1], slots[2], g, false);
   }
+}
+
+// The same where the table is held as bfloat16, rounded by the layer's own stream of words.
+template <class T>
+void Tables<T>::step_halves(const Kernels<T>& kernels, const OptimizerPlan& plan,
+                            const UpdateStep<T>& step, NoiseKey noise, const Table<T>& table,
+                            Range range, const T* g) const {
+  const SortedIds& ids = sorted_[table.sorted];
+  const Slots<T> slots(*table.parameter, 0);
+  noise.stream = table.layer->stream + 1;
+  kernels.update_rows_bf16(plan.kind, step, range.end - range.begin, ids.distinct - range.end,
+                           table.d, ids.rows.data() + range.begin, table.parameter->halves.data(),
+                           slots[0], slots[1], slots[2], g, noise);
 }
 
 // Calls visit(range) for blocks of a part's rows; the row of the padding, which is not updated
@@ -280,8 +175,8 @@ void Tables<T>::for_blocks(const Table<T>& table, int part, int parts, Visit vis
 
 template <class T>
 void Tables<T>::update(const Kernels<T>& kernels, const Memory<T>& memory,
-                       const OptimizerPlan& plan, UpdateStep<T> step, int part, int parts,
-                       T* g) const {
+                       const OptimizerPlan& plan, UpdateStep<T> step, const NoiseKey& noise,
+                       int part, int parts, T* g) const {
   for (const Table<T>& table : tables_) {
     step.l1 = static_cast<T>(table.parameter->l1);
     step.rowwise = table.parameter->rowwise;
@@ -292,7 +187,7 @@ void Tables<T>::update(const Kernels<T>& kernels, const Memory<T>& memory,
     }
     for_blocks(table, part, parts, [&](Range range) {
       sum(kernels, memory, table, range, g);
-      step_rows(kernels, plan, step, table, range, g);
+      step_rows(kernels, plan, step, noise, table, range, g);
     });
   }
 }
@@ -325,14 +220,14 @@ void Tables<T>::update_every_row(const Kernels<T>& kernels, const Memory<T>& mem
     }
     int64_t end = std::min(range.end, row + kBlockRows);
     if (first < last) end = std::min<int64_t>(end, *first);
-    step_rows(kernels, plan, step, table, {row, end}, g);
+    step_rows(kernels, plan, step, {}, table, {row, end}, g);
     row = end;
   }
 }
 
 template <class T>
 void Tables<T>::store(const Kernels<T>& kernels, const Memory<T>& memory, bool penalized, int part,
-                      int parts) {
+                      int parts, T* held) {
   for (Table<T>& table : tables_) {
     const Parameter<T>& p = *table.parameter;
     const T l2 = penalized ? static_cast<T>(p.l2) : T{0};
@@ -343,7 +238,12 @@ void Tables<T>::store(const Kernels<T>& kernels, const Memory<T>& memory, bool p
       for (int64_t r = range.begin; r < range.end; ++r) {
         const int64_t row = table.use.every_row ? r : rows[r];
         T* g = table.sums.data() + r * d;
-        kernels.regularize(d, p.value.data() + row * d, l2, T{0}, g);
+        if (p.halves.size() == 0) {
+          kernels.regularize(d, p.value.data() + row * d, l2, T{0}, g);
+        } else if (l2 > 0) {
+          p.read(row * d, d, held);
+          kernels.regularize(d, held, l2, T{0}, g);
+        }
         table.squares.data()[r] = kernels.sum_squares(d, g);
       }
     });
@@ -362,7 +262,7 @@ double Tables<T>::squared_norm(size_t which) const {
 
 template <class T>
 void Tables<T>::apply(const Kernels<T>& kernels, const OptimizerPlan& plan, UpdateStep<T> step,
-                      const double* scales, int part, int parts) const {
+                      const NoiseKey& noise, const double* scales, int part, int parts) const {
   step.l2 = 0;  // already in the stored gradients
   for (size_t i = 0; i < tables_.size(); ++i) {
     const Table<T>& table = tables_[i];
@@ -370,7 +270,8 @@ void Tables<T>::apply(const Kernels<T>& kernels, const OptimizerPlan& plan, Upda
     step.rowwise = table.parameter->rowwise;
     step.gradient_scale = static_cast<T>(scales[i]);
     for_blocks(table, part, parts, [&](Range range) {
-      step_rows(kernels, plan, step, table, range, table.sums.data() + range.begin * table.d);
+      step_rows(kernels, plan, step, noise, table, range,
+                table.sums.data() + range.begin * table.d);
     });
   }
 }

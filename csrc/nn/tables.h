@@ -11,15 +11,23 @@
 
 namespace fastnn {
 
-// One ids input of a batch, sorted; tables that read the same input share it. Or what a loss that
-// samples looked up.
+// Ids that a batch has in one input.
+struct IdsOf {
+  int input;        // position among the network's inputs
+  int64_t lookups;  // ids per row of the batch
+};
+
+// One ids input of a batch, sorted; tables that read the same input share it. A table that several
+// layers look up has all their ids in its own: those of the first layer, then of the second ... Or
+// what a loss that samples looked up.
 struct SortedIds {
   int input;        // position among the network's inputs; -1 for what a loss looked up
-  int64_t lookups;  // ids per row of the batch
+  int64_t lookups;  // ids per row of the batch, of all inputs
   int64_t bound;    // ids lie in [0, bound)
   Buffer<int32_t> ids, order, rows, starts, scratch;
   Buffer<int32_t> positions;  // of the lookups that ids came from; empty when of all in order
   int64_t count = 0, distinct = 0;
+  std::vector<IdsOf> several = {};  // the inputs, where there are several
 };
 
 template <class T>
@@ -32,8 +40,10 @@ struct Table {
   Lookups<T> lookups;      // of a loss that samples, else without coefficients
   Buffer<T> sums;          // while gradients are stored: one row per distinct id (or per row)
   Buffer<double> squares;  // likewise, squared norms
-  MissedSteps<T> missed;   // with sparse_update="exact": the steps of a run
-  Buffer<int32_t> last;    // by row: the steps of the run that it has seen
+  std::vector<Layer<T>*> users = {};  // layers that look it up, where there are several,
+  Buffer<T> collected = {};           // and the gradients of all their lookups
+  MissedSteps<T> missed = {};         // with sparse_update="exact": the steps of a run
+  Buffer<int32_t> last = {};          // by row: the steps of the run that it has seen
 };
 
 // A head whose loss samples, and the values that it reads.
@@ -63,6 +73,9 @@ class Tables {
   size_t n_sampled() const { return sampled_.size(); }
   const SampledHead<T>& sampled(size_t which) const { return sampled_[which].head; }
 
+  // Gradients of the lookups of rows first .. first + count of a batch of `batch` rows are known.
+  void collect(const Memory<T>& memory, int64_t first, int64_t count, int64_t batch);
+
   // Whether a batch needs prepare() between its sorts and its rows.
   bool prepares() const { return prepares_; }
   // Before a run: none of its steps has been seen by any row.
@@ -77,17 +90,18 @@ class Tables {
   void finish(const Kernels<T>& kernels, const OptimizerPlan& plan, int64_t applied, int part,
               int parts);
 
-  // Part `part` of `parts` of every table: gradients summed and applied; g holds scratch().
+  // Part `part` of `parts` of every table: gradients summed and applied; g holds scratch(). noise:
+  // seed and step of what rounds bfloat16.
   void update(const Kernels<T>& kernels, const Memory<T>& memory, const OptimizerPlan& plan,
-              UpdateStep<T> step, int part, int parts, T* g) const;
+              UpdateStep<T> step, const NoiseKey& noise, int part, int parts, T* g) const;
 
   // The same in two halves, for clipping by a norm; scales by parameter come between. Coupled L2
-  // joins the stored sums when penalized.
+  // joins the stored sums when penalized; row holds one.
   void store(const Kernels<T>& kernels, const Memory<T>& memory, bool penalized, int part,
-             int parts);
+             int parts, T* row);
   double squared_norm(size_t table) const;
   void apply(const Kernels<T>& kernels, const OptimizerPlan& plan, UpdateStep<T> step,
-             const double* scales, int part, int parts) const;
+             const NoiseKey& noise, const double* scales, int part, int parts) const;
 
   // Adds the stored sums of a table into a dense gradient.
   void scatter(size_t table, T* gradient) const;
@@ -104,16 +118,22 @@ class Tables {
     size_t classes, features;
   };
   Table<T>& add(Layer<T>* layer, Parameter<T>* parameter, const TableUse& use, size_t sorted);
+  void add_layer(const Network<T>& network, const OptimizerPlan& plan, Layer<T>* layer);
   void add_sampled(const SampledHead<T>& head);
+  size_t sorted_of(int input, int64_t lookups, bool shared);
+  void add_user(Table<T>& table, Layer<T>* layer, const IdsOf& ids, int64_t bound);
   void reserve(int64_t rows, bool store_gradients);
   void sort(const Kernels<T>& kernels, SortedIds& ids) const;
   void sum_rows(const Kernels<T>& kernels, const Memory<T>& memory, const Table<T>& table,
                 int64_t n, const int32_t* starts, T* g) const;
+  const T* gradients(const Table<T>& table, const Memory<T>& memory) const;
   Range share(const Table<T>& table, int part, int parts) const;
   void sum(const Kernels<T>& kernels, const Memory<T>& memory, const Table<T>& table, Range range,
            T* g) const;
   void step_rows(const Kernels<T>& kernels, const OptimizerPlan& plan, const UpdateStep<T>& step,
-                 const Table<T>& table, Range range, const T* g) const;
+                 const NoiseKey& noise, const Table<T>& table, Range range, const T* g) const;
+  void step_halves(const Kernels<T>& kernels, const OptimizerPlan& plan, const UpdateStep<T>& step,
+                   NoiseKey noise, const Table<T>& table, Range range, const T* g) const;
   void update_every_row(const Kernels<T>& kernels, const Memory<T>& memory,
                         const OptimizerPlan& plan, const UpdateStep<T>& step, const Table<T>& table,
                         Range range, T* g) const;

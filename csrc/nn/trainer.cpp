@@ -234,7 +234,7 @@ Report Trainer<T>::run(const Examples<T>& examples, const Run& run, int64_t& don
       if (step.weight > 0) {
         finish_sampled(team, examples, step, run.seed);
         const UpdateStep<T> update = update_step<T>(optimizer_, rate, start + s + 1);
-        weights_phase(team, update);
+        weights_phase(team, update, {run.seed, static_cast<uint32_t>(step.number), 0});
         if (team.member == 0) tables_.record(update);
         ++applied;
       }

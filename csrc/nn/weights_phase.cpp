@@ -17,7 +17,8 @@ bool starts_parameter(const std::vector<Tile>& tiles, size_t i) {
 }  // namespace
 
 template <class T>
-void Trainer<T>::weights_phase(const Team& team, const UpdateStep<T>& update) {
+void Trainer<T>::weights_phase(const Team& team, const UpdateStep<T>& update,
+                               const NoiseKey& noise) {
   if (team.member == 0) {
     const Pass<T> pass{kernels_};
     for (size_t node : mixers_) {
@@ -25,10 +26,10 @@ void Trainer<T>::weights_phase(const Team& team, const UpdateStep<T>& update) {
       layer.finish(Rows<T>(layer, arena_->memory, pass, 0, count_));
     }
   }
-  if (!store_) return update_tiles(team, update);
+  if (!store_) return update_tiles(team, update, noise);
   store_gradients(team, true);
   team.wait();
-  apply_gradients(team, update);
+  apply_gradients(team, update, noise);
 }
 
 // The gradient of a tile over the batch, in this thread's scratch.
@@ -44,13 +45,14 @@ T* Trainer<T>::tile_gradient(const Team& team, const Tile& tile) const {
 
 // Each tile's gradient is summed over the batch and used at once; it never leaves the caches.
 template <class T>
-void Trainer<T>::update_tiles(const Team& team, const UpdateStep<T>& update) {
+void Trainer<T>::update_tiles(const Team& team, const UpdateStep<T>& update,
+                              const NoiseKey& noise) {
   const auto member = static_cast<size_t>(team.member);
   for (size_t i = bounds_[member]; i < bounds_[member + 1]; ++i) {
     const Tile& tile = tiles_[i];
     update_tile(tile, update, tile_gradient(team, tile), tile.end - tile.begin, team.size > 1);
   }
-  tables_.update(kernels_, arena_->memory, optimizer_, update, team.member, team.size,
+  tables_.update(kernels_, arena_->memory, optimizer_, update, noise, team.member, team.size,
                  scratch_[member].data());
 }
 
@@ -89,7 +91,8 @@ void Trainer<T>::store_gradients(const Team& team, bool penalized) {
       tile_squares_[i] += kernels_.sum_squares(length, g);
     }
   }
-  tables_.store(kernels_, arena_->memory, penalized, team.member, team.size);
+  tables_.store(kernels_, arena_->memory, penalized, team.member, team.size,
+                scratch_[member].data());
 }
 
 // Factors that bring norms down to their bounds: one per layer's parameter in tiles_' order of
@@ -113,7 +116,8 @@ void Trainer<T>::gradient_scales(std::vector<double>& squares) const {
 }
 
 template <class T>
-void Trainer<T>::apply_gradients(const Team& team, const UpdateStep<T>& update) {
+void Trainer<T>::apply_gradients(const Team& team, const UpdateStep<T>& update,
+                                 const NoiseKey& noise) {
   const auto member = static_cast<size_t>(team.member);
   std::vector<double>& scales = scales_[member];
   gradient_scales(scales);
@@ -129,11 +133,13 @@ void Trainer<T>::apply_gradients(const Team& team, const UpdateStep<T>& update) 
                 team.size > 1);
   }
   const double* of_tables = scales.data() + scales.size() - tables_.tables().size();
-  tables_.apply(kernels_, optimizer_, update, of_tables, team.member, team.size);
+  tables_.apply(kernels_, optimizer_, update, noise, of_tables, team.member, team.size);
 }
 
-template void Trainer<float>::weights_phase(const Team&, const UpdateStep<float>&);
-template void Trainer<double>::weights_phase(const Team&, const UpdateStep<double>&);
+template void Trainer<float>::weights_phase(const Team&, const UpdateStep<float>&,
+                                            const NoiseKey&);
+template void Trainer<double>::weights_phase(const Team&, const UpdateStep<double>&,
+                                             const NoiseKey&);
 template void Trainer<float>::store_gradients(const Team&, bool);
 template void Trainer<double>::store_gradients(const Team&, bool);
 

@@ -91,6 +91,10 @@ class Layer(Description):
         names = (item.name for item in fields(self) if item.name != "name")
         yield self.stem(), {name: getattr(self, name) for name in names}
 
+    def shares(self) -> bool:
+        """Whether the values of several calls of this layer share its weights."""
+        return False
+
     def initializers(self) -> dict[str, Initializer]:
         """Return the initializer of each parameter, by name."""
         return {}
@@ -186,10 +190,15 @@ def lower(inputs: Sequence[Value], outputs: Sequence[Value]) -> tuple[list[Node]
     nodes: list[Node] = []
     position: dict[Value, int] = {}
     names = trace(inputs, outputs)
+    owners: dict[int, str] = {}
     for name, value in names.items():
         sources = tuple(position[source] for source in value.inputs)
+        owner = owners.setdefault(id(value.layer), name)
         for index, (kind, config) in enumerate(value.layer.operations()):
             settings = dict(config)
+            if owner != name and value.layer.shares():
+                settings = {key: item for key, item in config.items() if key != "file"}
+                settings["table"] = owner
             if settings.get("dtype") == "ids" and "vocabulary" not in settings:
                 settings["vocabulary"] = _vocabulary(name, value, names)
             own = f"{name}/{kind}" if index else name
@@ -209,12 +218,12 @@ def trace(inputs: Sequence[Value], outputs: Sequence[Value]) -> dict[str, Value]
     for value in values:
         layer = value.layer
         again = id(layer) in calls
-        if again and layer.initializers():
+        if again and layer.initializers() and not layer.shares():
             raise check.wrong_value(
                 calls[id(layer)],
                 "one call of a layer with weights",
                 "two",
-                "make a layer for each use, weights are not shared",
+                "make a layer for each use; only Embedding and EmbeddingBag share their table",
             )
         name = layer.name or layer.stem()
         if layer.name is not None and not again:
@@ -225,7 +234,7 @@ def trace(inputs: Sequence[Value], outputs: Sequence[Value]) -> dict[str, Value]
             while name in names or name in given:
                 counts[stem] = counts.get(stem, 0) + 1
                 name = f"{stem}_{counts[stem]}"
-        calls[id(layer)] = name
+        calls.setdefault(id(layer), name)
         names[name] = value
     return names
 

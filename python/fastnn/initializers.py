@@ -42,9 +42,38 @@ class Initializer(Description):
         """
         raise NotImplementedError
 
+    def for_shape(self, shape: tuple[int, ...]) -> Initializer | None:
+        """Return an initializer that draws these values whatever shape it is asked for.
+
+        So an array can be drawn in pieces; None if it has to be drawn at once.
+        """
+        return None
+
 
 @dataclass(frozen=True, repr=False)
-class Constant(Initializer):
+class _Plain(Initializer):
+    """An initializer that looks at no shape."""
+
+    def for_shape(self, shape: tuple[int, ...]) -> Initializer:
+        """Return itself."""
+        return self
+
+
+@dataclass(frozen=True, repr=False)
+class _Scaled(Initializer):
+    """An initializer that is another one for each shape."""
+
+    def for_shape(self, shape: tuple[int, ...]) -> Initializer:
+        """Return the other one."""
+        raise NotImplementedError
+
+    def values(self, shape: tuple[int, ...], uniform: Draw, normal: Draw) -> Floats:
+        """Return float64 values of `shape`."""
+        return self.for_shape(shape).values(shape, uniform, normal)
+
+
+@dataclass(frozen=True, repr=False)
+class Constant(_Plain):
     """Every weight is `value` (default 0).
 
     Examples
@@ -64,7 +93,7 @@ class Constant(Initializer):
 
 
 @dataclass(frozen=True, repr=False)
-class Zeros(Initializer):
+class Zeros(_Plain):
     """Every weight is 0."""
 
     def values(self, shape: tuple[int, ...], uniform: Draw, normal: Draw) -> Floats:
@@ -73,7 +102,7 @@ class Zeros(Initializer):
 
 
 @dataclass(frozen=True, repr=False)
-class Ones(Initializer):
+class Ones(_Plain):
     """Every weight is 1."""
 
     def values(self, shape: tuple[int, ...], uniform: Draw, normal: Draw) -> Floats:
@@ -82,7 +111,7 @@ class Ones(Initializer):
 
 
 @dataclass(frozen=True, repr=False)
-class RandomUniform(Initializer):
+class RandomUniform(_Plain):
     """Uniform on [minval, maxval); the default of embeddings is [-0.05, 0.05)."""
 
     minval: float = -0.05
@@ -98,7 +127,7 @@ class RandomUniform(Initializer):
 
 
 @dataclass(frozen=True, repr=False)
-class RandomNormal(Initializer):
+class RandomNormal(_Plain):
     """Normal with the given `mean` and `stddev` (defaults 0 and 0.05)."""
 
     mean: float = 0.0
@@ -114,41 +143,41 @@ class RandomNormal(Initializer):
 
 
 @dataclass(frozen=True, repr=False)
-class GlorotUniform(Initializer):
+class GlorotUniform(_Scaled):
     """Uniform on [-a, a), a = sqrt(6 / (fan in + fan out)): Glorot and Bengio, 2010, eq. 16."""
 
-    def values(self, shape: tuple[int, ...], uniform: Draw, normal: Draw) -> Floats:
-        """Return float64 values of `shape`."""
+    def for_shape(self, shape: tuple[int, ...]) -> Initializer:
+        """Return the uniform initializer of a shape."""
         limit = math.sqrt(6 / sum(_fans(shape)))
-        return _uniform(shape, uniform, -limit, limit)
+        return RandomUniform(-limit, limit)
 
 
 @dataclass(frozen=True, repr=False)
-class GlorotNormal(Initializer):
+class GlorotNormal(_Scaled):
     """Normal with variance 2 / (fan in + fan out), not truncated: Glorot and Bengio, 2010."""
 
-    def values(self, shape: tuple[int, ...], uniform: Draw, normal: Draw) -> Floats:
-        """Return float64 values of `shape`."""
-        return _normal(shape, normal, math.sqrt(2 / sum(_fans(shape))))
+    def for_shape(self, shape: tuple[int, ...]) -> Initializer:
+        """Return the normal initializer of a shape."""
+        return RandomNormal(0.0, math.sqrt(2 / sum(_fans(shape))))
 
 
 @dataclass(frozen=True, repr=False)
-class HeUniform(Initializer):
+class HeUniform(_Scaled):
     """Uniform on [-a, a), a = sqrt(6 / fan in), made for relu: He et al., 2015."""
 
-    def values(self, shape: tuple[int, ...], uniform: Draw, normal: Draw) -> Floats:
-        """Return float64 values of `shape`."""
+    def for_shape(self, shape: tuple[int, ...]) -> Initializer:
+        """Return the uniform initializer of a shape."""
         limit = math.sqrt(6 / _fans(shape)[0])
-        return _uniform(shape, uniform, -limit, limit)
+        return RandomUniform(-limit, limit)
 
 
 @dataclass(frozen=True, repr=False)
-class HeNormal(Initializer):
+class HeNormal(_Scaled):
     """Normal with variance 2 / fan in, not truncated, made for relu: He et al., 2015, eq. 10."""
 
-    def values(self, shape: tuple[int, ...], uniform: Draw, normal: Draw) -> Floats:
-        """Return float64 values of `shape`."""
-        return _normal(shape, normal, math.sqrt(2 / _fans(shape)[0]))
+    def for_shape(self, shape: tuple[int, ...]) -> Initializer:
+        """Return the normal initializer of a shape."""
+        return RandomNormal(0.0, math.sqrt(2 / _fans(shape)[0]))
 
 
 NAMES: dict[str, type[Initializer]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from fastnn.sizes import check_sizes
 
 Array = NDArray[Any]
 
+_PIECE = 1 << 20  # numbers drawn at once
 
 CHOICES = {
     "backend": ("core", "numpy"),
@@ -91,10 +93,26 @@ class Network:
             self.set_weights([weights[name] for name, _ in self.parameters()])
             return
         for stream, (name, shape) in enumerate(self.parameters()):
-            owner, key = name.rsplit("/", 1)
-            initializer = self.values[owner].layer.initializers()[key]
-            draws = partial(uniform, setup.seed, stream), partial(normal, setup.seed, stream)
-            self.engine.set(name, np.asarray(initializer.values(shape, *draws), setup.dtype))
+            if not self.engine.kept(name):
+                draws = partial(uniform, setup.seed, stream), partial(normal, setup.seed, stream)
+                self._draw(name, shape, *draws)
+
+    def _draw(self, name: str, shape: tuple[int, ...], uniform: Any, normal: Any) -> None:
+        """Give a parameter its initial values, in pieces: a large one needs no second copy."""
+        owner, key = name.rsplit("/", 1)
+        initializer = self.values[owner].layer.initializers()[key]
+        plain = initializer.for_shape(shape)
+        width = math.prod(shape[1:])
+        rows = -(-_PIECE // width // 4) * 4  # an even number of blocks of the random numbers
+        if plain is None or rows >= shape[0]:
+            values = initializer.values(shape, uniform, normal)
+            self.engine.set(name, np.asarray(values, self._dtype))
+            return
+        for first in range(0, shape[0], rows):
+            piece = (min(rows, shape[0] - first), *shape[1:])
+            draws = partial(uniform, first=first * width), partial(normal, first=first * width)
+            values = np.asarray(plain.values(piece, *draws), self._dtype)
+            self.engine.set_rows(name, first, values)
 
     def parameters(self) -> list[tuple[str, tuple[int, ...]]]:
         """Return name and shape of every parameter."""
@@ -126,11 +144,13 @@ class Network:
     def penalty(self) -> float:
         """Return l1 * sum(abs(w)) + l2 * sum(w ** 2) over the parameters that have factors."""
         total = 0.0
+        held = dict(self.parameters())
         for name, value in self.values.items():
             for key, (l1, l2) in value.layer.penalties().items():
-                w = self.engine.get(f"{name}/{key}")
-                total += l1 * float(np.abs(w).sum(dtype=np.float64))
-                total += l2 * float(np.square(w).sum(dtype=np.float64))
+                if f"{name}/{key}" not in held:  # the table of an earlier call
+                    continue
+                absolute, squared = self.engine.norms(f"{name}/{key}")
+                total += l1 * absolute + l2 * squared
         return total
 
 

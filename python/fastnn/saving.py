@@ -110,7 +110,7 @@ def graph_config(network: Network) -> dict[str, Any]:
     place = {key: i for i, key in enumerate(layers)}
     at = {value: i for i, value in enumerate(values)}
     return {
-        "layers": [layer.to_config() for layer in layers.values()],
+        "layers": [_without_file(layer.to_config()) for layer in layers.values()],
         "calls": [[place[id(v.layer)], [at[source] for source in v.inputs]] for v in values],
         "inputs": [at[value] for value in network.inputs],
         "outputs": [at[value] for value in network.outputs],
@@ -119,7 +119,7 @@ def graph_config(network: Network) -> dict[str, Any]:
 
 def graph_from_config(config: Mapping[str, Any]) -> tuple[list[Value], list[Value]]:
     """Return the inputs and the outputs of what `graph_config` wrote."""
-    layers = [Layer.from_config(item) for item in config["layers"]]
+    layers = [Layer.from_config(_without_file(item)) for item in config["layers"]]
     values: list[Value] = []
     for place, sources in config["calls"]:
         layer = layers[check.integer("calls", place, 0, len(layers) - 1)]
@@ -132,6 +132,11 @@ def graph_from_config(config: Mapping[str, Any]) -> tuple[list[Value], list[Valu
         for end in ("inputs", "outputs")
     )
     return inputs, outputs
+
+
+def _without_file(config: Any) -> Any:
+    """Return a layer's settings without the file of its table, which is another model's."""
+    return {**config, "file": None} if isinstance(config, Mapping) and "file" in config else config
 
 
 def _set_state(engine: Any, state: Mapping[str, Array]) -> None:

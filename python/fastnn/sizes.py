@@ -50,7 +50,8 @@ def node_sizes(node: Node, sources: Sequence[Shape]) -> Sizes:
     if node.kind in {"embedding", "embedding_bag"}:
         table = config["input_dim"], config["output_dim"]
         row = first if node.kind == "embedding" else ()
-        return (*row, table[1]), {"embeddings": table}
+        own: dict[str, Shape] = {} if config.get("table") else {"embeddings": table}
+        return (*row, table[1]), own
     if node.kind == "scores":
         return (config["units"],), _scores(config, first)
     if node.kind == "dot":

@@ -41,7 +41,7 @@ def _fixed(network: Network, shapes: Mapping[str, tuple[int, ...]]) -> int:
     """Return how many numbers no optimizer touches: frozen weights and moving statistics."""
     layers = {name: value.layer for name, value in network.values.items()}
     names = [f"{name}/{key}" for name, layer in layers.items() for key in layer.fixed()]
-    return sum(math.prod(shapes[name]) for name in names)
+    return sum(math.prod(shapes[name]) for name in names if name in shapes)
 
 
 def _line(row: tuple[str, ...], widths: list[int]) -> str:

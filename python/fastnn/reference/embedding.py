@@ -9,6 +9,7 @@ import numpy as np
 from .layer import Array, Gradient, Gradients, Layer, RowGradient, Run, Shape
 
 BAG_MODES = ("sum", "mean", "sqrtn", "max")
+STORAGES = ("float32", "bfloat16")
 SPARSE_UPDATES = ("touched", "exact", "dense")
 
 
@@ -86,6 +87,9 @@ class Embedding(Layer):
         "input_dim": None,
         "output_dim": None,
         "sparse_update": "touched",
+        "storage": "float32",
+        "file": "",
+        "table": "",
         "embeddings_l1": 0.0,
         "embeddings_l2": 0.0,
         "trainable": 1,
@@ -100,8 +104,24 @@ class Embedding(Layer):
         self.check_number("embeddings_l1", 0)
         self.check_number("embeddings_l2", 0)
         self.check_word("sparse_update", SPARSE_UPDATES)
+        self.check_word("storage", STORAGES)
+        if self.holds_halves("embeddings"):
+            update = self.config["sparse_update"]
+            self.check(update == "touched", "sparse_update touched for storage bfloat16", update)
+            self.check(
+                self.dtype == np.float32, f"storage float32 for dtype {self.dtype}", "bfloat16"
+            )
+        self.check(not self.config["file"], "no file with the NumPy backend", self.config["file"])
         shape = int(self.config["input_dim"]), int(self.config["output_dim"])
-        self.add_parameter("embeddings", shape)
+        if self.owner is None:
+            self.add_parameter("embeddings", shape)
+        else:
+            held = self.table().shape
+            self.check(held == shape, f"a table of shape {shape} to share", f"shape {held}")
+
+    def table(self) -> Array:
+        """Return the table that is looked up, this layer's or an earlier one's."""
+        return (self.owner or self).parameters["embeddings"]
 
     def row_shape(self) -> Shape:
         self.add_table()
@@ -113,11 +133,11 @@ class Embedding(Layer):
         What "exact" does is what "dense" does; only the core puts it off.
         """
         if self.config["sparse_update"] != "touched":
-            return {"embeddings": rows.to_dense(len(self.parameters["embeddings"]))}
+            return {"embeddings": rows.to_dense(len(self.table()))}
         return {"embeddings": rows}
 
     def forward(self, inputs: list[Array], run: Run) -> tuple[Array, Any]:
-        return embedding_forward(self.parameters["embeddings"], inputs[0]), inputs[0]
+        return embedding_forward(self.table(), inputs[0]), inputs[0]
 
     def backward(self, saved: Any, dy: Array, run: Run) -> Gradients:
         return [None], self.table_gradient(embedding_backward(saved, dy))
@@ -132,6 +152,8 @@ class EmbeddingBag(Embedding):
     def row_shape(self) -> Shape:
         self.add_table()
         self.check_word("mode", BAG_MODES)
+        halves = self.holds_halves("embeddings")
+        self.check(not halves, "storage float32 for a bag", "bfloat16")
         self.check_number("padding_idx", -1, self.config["input_dim"] - 1)
         self.check(len(self.shapes[0]) == 1, "ids of rank 1", f"shape {self.shapes[0]}")
         self.check_equal_shapes()
@@ -144,11 +166,10 @@ class EmbeddingBag(Embedding):
         weights = inputs[1] if len(inputs) == 2 else np.ones(ids.shape, self.dtype)
         held = ids != self.config["padding_idx"]
         saved = ids, weights, held, self.config["mode"]
-        return bag_forward(self.parameters["embeddings"], *saved), saved
+        return bag_forward(self.table(), *saved), saved
 
     def backward(self, saved: Any, dy: Array, run: Run) -> Gradients:
         ids, weights, held, mode = saved
-        table = self.parameters["embeddings"]
-        rows, dweights = bag_backward(table, ids, weights, held, mode, dy)
+        rows, dweights = bag_backward(self.table(), ids, weights, held, mode, dy)
         dx: list[Array | None] = [None, dweights]
         return dx[: len(self.shapes)], self.table_gradient(rows)

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from ..graph import Node, Spec
 from .data import Batch, check_inputs, check_targets, check_weights
-from .dense import Activated
+from .dense import Activated, round_to_bfloat16
 from .layer import Gradient, Layer, RowGradient, Run, Shape
 from .layers import ActivityRegularization, Input
 from .objective import Objective, Scores, Tally, read_settings, weighted_sum
 from .plan import check_options, id_bound, is_ids, plan
-from .rng import epoch_order
+from .rng import epoch_order, row_words
 from .sampled import Known, SampledObjective, check_sampled, objective
 from .update import (
     CLIPS,
@@ -26,6 +26,7 @@ from .update import (
     clip,
     new_slots,
     no_exact_form,
+    round_by_chance,
     update,
 )
 
@@ -108,7 +109,27 @@ class Engine:
         """Overwrite a parameter."""
         held = self._parameter(name)
         _check_shape(name, array, held)
-        held[...] = array
+        held[...] = self._rounded(name, array)
+
+    def set_rows(self, name: str, first: int, array: Array) -> None:
+        """Overwrite rows of a parameter from one on."""
+        held = self._parameter(name)[first : first + len(array)]
+        _check_shape(name, array, held)
+        held[...] = self._rounded(name, array)
+
+    def kept(self, name: str) -> bool:
+        """Whether a parameter has its values already: only the core's may, from a file."""
+        return False
+
+    def norms(self, name: str) -> tuple[float, float]:
+        """Return the sums of the magnitudes and of the squares of a parameter."""
+        w = self._parameter(name).astype(np.float64)
+        return float(np.abs(w).sum()), float(np.square(w).sum())
+
+    def _rounded(self, name: str, array: Array) -> Array:
+        """Return values as a parameter can hold them."""
+        halves = any(n == name and layer.holds_halves(key) for n, layer, key in self._named())
+        return round_to_bfloat16(array) if halves else array
 
     def compile(
         self,
@@ -230,7 +251,7 @@ class Engine:
             tally.add(batch.weights, scores)
             self._step += 1
             if batch.shares.any():
-                self._update(gradients, float(rate))
+                self._update(gradients, float(rate), seed)
                 for layer, kept in zip(self._layers, saved, strict=True):
                     layer.follow(kept)
             steps += 1
@@ -390,7 +411,10 @@ class Engine:
             if layer.position in self._idle():
                 continue
             found = self._backward(layer, saved, outside, inside, run)
-            gradients.update({f"{layer.node.name}/{key}": g for key, g in found.items()})
+            owner = (layer.owner or layer).node.name
+            for key, g in found.items():
+                name = f"{owner}/{key}"
+                gradients[name] = _sum(gradients[name], g) if name in gradients else g
         return scores, gradients, saved
 
     def _backward(
@@ -423,7 +447,7 @@ class Engine:
                 _add(outside, source, g)
         return found
 
-    def _update(self, gradients: dict[str, Gradient], rate: float) -> None:
+    def _update(self, gradients: dict[str, Gradient], rate: float, seed: int) -> None:
         """Add coupled L2, clip, and step every trainable parameter."""
         trained = list(self._trained())
         complete = [
@@ -435,11 +459,23 @@ class Engine:
             w, slots = layer.parameters[key], self._slots[name]
             l1 = layer.penalty(key)[0]
             update(self._optimizer, self._settings, w, g, slots, rate, self._step, l1)
+            if isinstance(g, RowGradient) and layer.holds_halves(key):
+                at = seed, layer.position, self._step - 1
+                w[g.rows] = round_by_chance(w[g.rows], row_words(*at, g.rows, w.shape[1]))
 
 
 def _blocks(n: int, size: int) -> Iterator[NDArray[np.int64]]:
     for first in range(0, n, size):
         yield np.arange(first, min(first + size, n))
+
+
+def _sum(a: Gradient, b: Gradient) -> Gradient:
+    """Return the sum of what two uses of a table give."""
+    if isinstance(a, RowGradient):
+        assert isinstance(b, RowGradient)
+        return a.plus(b)
+    assert not isinstance(b, RowGradient)
+    return a + b
 
 
 def _add(held: dict[int, Array], position: int, g: Array) -> None:

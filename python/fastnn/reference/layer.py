@@ -35,6 +35,14 @@ class RowGradient(NamedTuple):
         dense[self.rows] = self.values
         return dense
 
+    def plus(self, other: RowGradient) -> RowGradient:
+        """Return the sum of two gradients of the same table."""
+        rows = np.union1d(self.rows, other.rows)
+        values = np.zeros((len(rows), self.values.shape[1]), self.values.dtype)
+        for part in (self, other):
+            values[np.searchsorted(rows, part.rows)] += part.values
+        return RowGradient(rows, values)
+
 
 Gradient = Array | RowGradient
 Gradients = tuple[list[Array | None], dict[str, Gradient]]
@@ -61,6 +69,7 @@ class Layer:
 
     ``settings`` holds the names a node's config may have, with the values of those left out;
     a value of None must be given. ``parameters`` holds the arrays that training changes.
+    ``owner`` is an earlier layer whose table this one looks up, if its node names one.
     ``precision`` is what products of matrices round their factors to.
     """
 
@@ -81,6 +90,7 @@ class Layer:
         self.shapes: list[Shape] = []
         self.shape: Shape = ()
         self.parameters: dict[str, Array] = {}
+        self.owner: Layer | None = None
 
     def _read_config(self, config: Mapping[str, Any]) -> dict[str, Any]:
         allowed = ", ".join(sorted(self.settings))
@@ -136,6 +146,10 @@ class Layer:
     def trainable(self) -> bool:
         """Whether training changes the parameters."""
         return bool(self.config.get("trainable", 1))
+
+    def holds_halves(self, name: str) -> bool:
+        """Whether a parameter is held as bfloat16."""
+        return name in self.tables and self.config.get("storage") == "bfloat16"
 
     def trains(self, name: str) -> bool:
         """Whether the optimizer changes a parameter."""

@@ -44,6 +44,10 @@ def plan(
             layer.check(0 <= i < position, "inputs among earlier nodes", f"position {i}")
         taken = any(node.name == other.node.name for other in layers)
         layer.check(not taken, "a name of its own", "a name in use")
+        if owner := layer.config.get("table"):
+            known = {other.node.name: other for other in layers if other.tables}
+            layer.check(owner in known, "the name of an earlier table", owner)
+            layer.owner = known[owner]
         for use, i in enumerate(node.inputs):
             _check_use(layer, use, layers[i])
         shapes.append(layer.plan([shapes[i] for i in node.inputs]))

@@ -94,6 +94,16 @@ def noise_words(seed: int, node: int, step: int, n_rows: int, n_columns: int) ->
     return philox(counter, seed).reshape(n_rows, 4 * n_blocks)
 
 
+def row_words(seed: int, node: int, step: int, rows: Array, n_columns: int) -> Words:
+    """Words of shape (n_rows, n_columns) that round these rows of a table held as bfloat16."""
+    n_blocks = -(-n_columns // 4)
+    counter = np.empty((len(rows), n_blocks, 4), np.uint64)
+    counter[..., 0] = np.arange(n_blocks)
+    counter[..., 1] = np.asarray(rows)[:, None]
+    counter[..., 2], counter[..., 3] = step & 0xFFFFFFFF, NODES + 1 + 4 * node
+    return philox(counter, seed).reshape(len(rows), 4 * n_blocks)[:, :n_columns]
+
+
 def noise_uniform(seed: int, node: int, step: int, n_rows: int, n_columns: int) -> Array:
     """Draw uniform numbers of shape (n_rows, n_columns) for one node at one step: dropout."""
     return to_uniform(noise_words(seed, node, step, n_rows, n_columns))[:, :n_columns]

@@ -237,6 +237,16 @@ def catch_up(
             slots[name][...] *= factor ** len(rest)
 
 
+def round_by_chance(x: Array, words: Array) -> Array:
+    """Round float32 to one of the two bfloat16 around it, up with the probability of the rest.
+
+    The upper half of a word is added below the bits that stay; NaN stays NaN.
+    """
+    bits = np.ascontiguousarray(x, np.float32).view(np.uint32)
+    rounded = (bits + (words.astype(np.uint32) >> np.uint32(16))) & np.uint32(0xFFFF0000)
+    return np.where(np.isnan(x), x, rounded.view(np.float32))
+
+
 def proximal_l1(w: Array, threshold: Array | float) -> None:
     """Move every element towards zero by its threshold, and stop there: w = prox of l1 |w|."""
     w[...] = np.sign(w) * np.maximum(np.abs(w) - threshold, 0)
