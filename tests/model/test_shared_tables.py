@@ -38,7 +38,7 @@ def test_the_table_is_counted_listed_and_penalised_once():
     assert made.parameters()[0][0] == "items/embeddings"
     assert made.count_params() == V * D + 4 * D + 1
     assert "items_1 (Embedding)" in made.summary()
-    history = made.fit(*data(), epochs=1, verbose=0)
+    history = made.fit(*data(), epochs=1, verbose=0).history
     w = made.get_weights()[0].astype(float)
     assert history["penalty"][0] == pytest.approx(0.01 * np.square(w).sum())
 
