@@ -399,9 +399,9 @@ class Model:
         """Return name and shape of every parameter, in the order of `get_weights`."""
         return self.network.parameters()
 
-    def get_weights(self) -> list[Array]:
-        """Return copies of all weights, in the order of `parameters`."""
-        return self.network.get_weights()
+    def get_weights(self, names: Sequence[str] | None = None) -> list[Array]:
+        """Return copies of all weights, in the order of `parameters`; or of those named."""
+        return self.network.get_weights(names)
 
     def set_weights(self, weights: Sequence[Any] | Mapping[str, Any]) -> None:
         """Replace weights: all by a list in the order of `parameters`, or some by a dict."""

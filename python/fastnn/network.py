@@ -118,9 +118,12 @@ class Network:
         """Return name and shape of every parameter."""
         return [(name, tuple(shape)) for name, shape in self.engine.parameters()]
 
-    def get_weights(self) -> list[Array]:
-        """Return copies of all weights, in the order of `parameters`."""
-        return [self.engine.get(name) for name, _ in self.parameters()]
+    def get_weights(self, names: Sequence[str] | None = None) -> list[Array]:
+        """Return copies of all weights, in the order of `parameters`; or of those named."""
+        known = [name for name, _ in self.parameters()]
+        if names is None:
+            return [self.engine.get(name) for name in known]
+        return [self.engine.get(check.choice("names", name, known)) for name in names]
 
     def set_weights(self, weights: Sequence[Any] | Mapping[str, Any]) -> None:
         """Replace all weights by a list, or some by a dict; all are checked first."""

@@ -159,6 +159,20 @@ class TestFailures:
             estimator.fit(liked)
         assert np.array_equal(estimator.predict(liked), before)
 
+    def test_a_part_that_fails_leaves_vectors_and_network_the_same(self, liked):
+        class Fail(Callback):
+            def on_epoch_end(self, model, epoch, logs):
+                raise RuntimeError("stop")
+
+        estimator = recommender().fit(liked)
+        before = estimator.item_embeddings_
+        estimator.set_params(callbacks=[Fail()])
+        with pytest.raises(RuntimeError, match="stop"):
+            estimator.partial_fit(liked)
+        (table,) = estimator.model_.get_weights(["items/embeddings"])
+        assert np.array_equal(estimator.item_embeddings_, table)
+        assert not np.array_equal(before, table)
+
     def test_nothing_works_before_fit(self, liked):
         for use in (
             lambda r: r.predict(liked),

@@ -261,6 +261,9 @@ def test_weights_go_in_by_order_or_by_name(chain):
     model = chain(input_shape=4)
     model.set_weights([weights + 1 for weights in model.get_weights()])
     model.set_weights({"dense_1/bias": [0.25]})
+    assert model.get_weights(["dense_1/bias"])[0].tolist() == [0.25]
+    with pytest.raises(ValueError, match=r"names: expected one of dense/kernel, .* got 'dense_9'"):
+        model.get_weights(["dense_9"])
     assert [name for name, _ in model.parameters()][3] == "dense_1/bias"
     assert model.get_weights()[3].tolist() == [0.25]
     assert model.get_weights()[1].tolist() == [1.0] * 6

@@ -91,9 +91,10 @@ def _of_matrix(matrix: Any) -> Interactions:
     if rows.shape[0] < 1 or rows.shape[1] < 1:
         raise check.wrong_value("users", "a matrix with rows and columns", f"shape {rows.shape}")
     values = data.convert_floats("ratings", rows.data, (), "float64") if rows.nnz else rows.data
-    users = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
+    kind = rows.indices.dtype
+    users = np.repeat(np.arange(rows.shape[0], dtype=kind), np.diff(rows.indptr))
     every_user, every_item = (np.arange(size) for size in rows.shape)
-    return Interactions(users, rows.indices.astype(np.int64), values, every_user, every_item)
+    return Interactions(users, rows.indices, values, every_user, every_item)
 
 
 def columns(table: Any, **names: str) -> list[Any]:
@@ -116,16 +117,3 @@ def columns(table: Any, **names: str) -> list[Any]:
             expected = f"a column of the table ({', '.join(map(str, present))})"
             raise check.wrong_value(argument, expected, repr(name))
     return [take(name) for name in names.values()]
-
-
-def seen(users: Array, items: Array, n_users: int, n_items: int) -> sparse.csr_matrix:
-    """Return which users met which items, as a matrix of ones without repetitions.
-
-    Positions count from 1 as `Ids` gives them; row u - 1 belongs to user u, column i - 1 to item i.
-    """
-    places = users.astype(np.int64) - 1, items.astype(np.int64) - 1
-    ones = np.ones(len(users), np.float32)
-    found = sparse.csr_matrix((ones, places), shape=(n_users, n_items))
-    found.sum_duplicates()
-    found.data[:] = 1
-    return found

@@ -80,6 +80,12 @@ class RankingRecommender(RankingNetwork):
     model_ : Model
         The network; position 0 of its table of users stands for unknown ids.
 
+    Notes
+    -----
+    The defaults were chosen for the softmax, on a tenth of each user's films of MovieLens and books
+    of Book-Crossing that training did not see. What matters most is `weight_decay`: 0.3 to 1 are
+    worth trying. What a user is known to have met is never a negative.
+
     Examples
     --------
     >>> from fastnn import RankingRecommender
@@ -170,7 +176,8 @@ class RankingRecommender(RankingNetwork):
         The vector that minimises the loss of these items, as sampling makes it on average, with the
         items as they are and as much damping as holds the vectors of training where they are: a few
         steps of Newton, see `fastnn.estimators.likes.Likes`. In a catalogue of more than 2,048
-        they are compared with 1,024 popular ones and as many others that stand for the rest.
+        they are compared with 1,024 popular ones and as many others that stand for the rest. Some 3
+        ms with 64 factors, and less in a small catalogue.
 
         Parameters
         ----------

@@ -113,7 +113,6 @@ class RankingNetwork(Recommender):
             np.pad(self._counts, (0, len(items) - len(self._counts))) if goes_on else 0
         )
         self._read_weights()
-        self._ridge: float = self._damping()
 
     def _given(self) -> tuple[Any, Any]:
         return self.user_features, self.item_features
@@ -194,18 +193,27 @@ class RankingNetwork(Recommender):
         if seed is None:
             seed = int(check_random_state(self.random_state).randint(2**31))
         model = Model(inputs, scores, dtype=self.dtype, backend=self.backend, seed=seed)
-        weights = weights_of(model)
-        weights["user_factors/embeddings"][np.append(True, np.diff(seen.indptr) == 0)] = 0
+        self._clear(model, sides, seen)
+        return model.compile(self._optimizer(), loss)
+
+    def _clear(self, model: Model, sides: Sides, seen: sparse.csr_matrix) -> None:
+        """Give who met nothing a vector of zeros, and items their features; table by table."""
         never = np.bincount(seen.indices, minlength=seen.shape[1]) == 0
-        weights["items/embeddings"][sides.units[never]] = 0
+        empty = {
+            "user_factors/embeddings": np.append(True, np.diff(seen.indptr) == 0),
+            "items/embeddings": sides.units[never],
+            "user_feature_factors/embeddings": [0],
+        }
+        names = [name for name, _ in model.parameters()]
+        for name, rows in empty.items():
+            if name in names:
+                (table,) = model.get_weights([name])
+                table[rows] = 0
+                model.set_weights({name: table})
         if sides.of_items is not None:
             features, held = padded(sides.of_items, self.dtype)
-            weights["items/features"][sides.units] = features
-            weights["items/feature_weights"][sides.units] = held
-        if "user_feature_factors/embeddings" in weights:
-            weights["user_feature_factors/embeddings"][0] = 0
-        model.set_weights(weights)
-        return model.compile(self._optimizer(), loss)
+            order = np.argsort(sides.units)
+            model.set_weights(dict(zip(FIXED, (features[order], held[order]), strict=True)))
 
     def _continued(self, sides: Sides, seen: sparse.csr_matrix) -> Model:
         """Return the model for training to go on: another one where ids or features are new."""
@@ -243,30 +251,42 @@ class RankingNetwork(Recommender):
         return AdamW(OneCycle(rate), beta_2=0.99, weight_decay=decay)
 
     def _read_weights(self) -> None:
-        """Set the attributes that show vectors and biases."""
-        sides, weights = self._sides, weights_of(self.model_)
-        every = np.arange(len(sides.users) + 1, dtype=np.int32)
-        if sides.of_users is None and not layer_sizes(
-            "hidden_layer_sizes", self.hidden_layer_sizes
-        ):
-            users = weights["user_factors/embeddings"]
-        else:
-            inputs, vector, _ = self._graph(sides)
-            part = Model(inputs, vector, dtype=self.dtype, backend=self.backend, seed=0)
-            part.set_weights({name: weights[name] for name, _ in part.parameters()})
-            users = part.predict(self._inputs(sides, every), n_jobs=self.n_jobs)
-        items = sides.by_item(weights["items/embeddings"])
-        if sides.of_items is not None:
-            items = items + self._of_features(sides.of_items, weights)
-        biases = np.zeros(len(items), self.dtype)
-        if "items/bias" in weights:
-            biases = sides.by_item(weights["items/bias"])
-        self._show(users[1:], items, np.zeros(len(users) - 1, self.dtype), biases)
-        self._stranger = users[0]
+        super()._read_weights()
         self._pool_made: Pool | None = None
+        self._ridge_made: float | None = None
 
-    def _of_features(self, matrix: sparse.csr_matrix, weights: Any) -> Array:
-        found: Array = matrix @ weights["items/feature_embeddings"].astype(np.float64)
+    def _made(self, name: str) -> Array:
+        sides = self._sides
+        if name == "users":
+            return self._user_vectors()
+        if name == "user_biases":
+            return np.zeros(len(self.users_), self.dtype)
+        if name == "item_biases":
+            if not self.biases:
+                return np.zeros(len(self.items_), self.dtype)
+            return sides.by_item(self.model_.get_weights(["items/bias"])[0])
+        items = sides.by_item(self.model_.get_weights(["items/embeddings"])[0])
+        if sides.of_items is not None:
+            items = items + self._of_features(sides.of_items)
+        return items
+
+    def _user_vectors(self) -> Array:
+        """Return what meets the vectors of items, (n_users + 1, factors)."""
+        sides = self._sides
+        tower = layer_sizes("hidden_layer_sizes", self.hidden_layer_sizes)
+        if sides.of_users is None and not tower:
+            return self.model_.get_weights(["user_factors/embeddings"])[0]
+        inputs, vector, _ = self._graph(sides)
+        part = Model(inputs, vector, dtype=self.dtype, backend=self.backend, seed=0)
+        names = [name for name, _ in part.parameters()]
+        part.set_weights(self.model_.get_weights(names))
+        every = np.arange(len(sides.users) + 1, dtype=np.int32)
+        found: Array = part.predict(self._inputs(sides, every), n_jobs=self.n_jobs)
+        return found
+
+    def _of_features(self, matrix: sparse.csr_matrix) -> Array:
+        (table,) = self.model_.get_weights(["items/feature_embeddings"])
+        found: Array = matrix @ table.astype(np.float64)
         return found.astype(self.dtype)
 
     def _rows_of_features(self, given: Any, ids: Any) -> sparse.csr_matrix:
@@ -309,7 +329,9 @@ class RankingNetwork(Recommender):
         self._read_weights()
 
     def _folded(self, positions: Array, values: Array) -> FoldedUser:
-        problem = self._likes(positions, values, self._ridge)
+        if self._ridge_made is None:
+            self._ridge_made = self._damping()
+        problem = self._likes(positions, values, self._ridge_made)
         return FoldedUser(self, problem.solve(), positions, problem)
 
     def _pool(self) -> Pool:
@@ -350,7 +372,7 @@ class RankingNetwork(Recommender):
             weights.astype(np.float64),
             settings,
             ridge,
-            self._stranger.astype(np.float64),
+            self._table("users")[0].astype(np.float64),
         )
 
     def _damping(self) -> float:
@@ -376,16 +398,15 @@ def counted(given: Interactions, sample_weight: Any) -> tuple[Interactions, Arra
             remedy = "leave out what was not liked"
             raise check.wrong_value("ratings", "numbers >= 0", f"{given.values.min():g}", remedy)
         weights = given.values if weights is None else weights * given.values
-    if weights is not None:
+    users, items = given.users, given.items
+    if weights is not None and not weights.all():
         kept = weights > 0
-        every = given.every_user, given.every_item
-        given = Interactions(given.users[kept], given.items[kept], None, *every)
-        weights = weights[kept]
-        if (weights == 1).all():
-            weights = None
-    if not len(given):
+        users, items, weights = users[kept], items[kept], weights[kept]
+    if weights is not None and (weights == 1).all():
+        weights = None
+    if not len(users):
         raise check.wrong_value("users", "at least one interaction", "none")
-    return given, weights
+    return Interactions(users, items, None, given.every_user, given.every_item), weights
 
 
 def rows_of(argument: str, table: tuple[Array, sparse.csr_matrix], ids: Ids) -> sparse.csr_matrix:

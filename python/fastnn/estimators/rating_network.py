@@ -140,8 +140,8 @@ class RatingNetwork(Recommender):
         """Return a model for the users and items of `seen`, ready to be trained."""
         n_users, n_items = (n + 1 for n in seen.shape)
         user, item = (Input((), dtype="int32", name=name) for name in ("user", "item"))
-        p = self._table(n_users, self.factors, 0.01, "user_factors")(user)
-        q = self._table(n_items, self.factors, 0.01, "item_factors")(item)
+        p = self._embedding(n_users, self.factors, 0.01, "user_factors")(user)
+        q = self._embedding(n_items, self.factors, 0.01, "item_factors")(item)
         parts: list[Value] = []
         if sizes := self._tower():
             value = Concatenate()([p, q])
@@ -151,8 +151,8 @@ class RatingNetwork(Recommender):
         else:
             parts.append(Dot()([p, q]))
         if check.flag("biases", self.biases):
-            parts.append(self._table(n_users, 1, 0.0, "user_bias")(user))
-            parts.append(self._table(n_items, 1, 0.0, "item_bias")(item))
+            parts.append(self._embedding(n_users, 1, 0.0, "user_bias")(user))
+            parts.append(self._embedding(n_items, 1, 0.0, "item_bias")(item))
         low, high = limits
         value = Rescaling(1.0, self._constant(mean, low, high))(
             Add()(parts) if len(parts) > 1 else parts[0]
@@ -167,7 +167,7 @@ class RatingNetwork(Recommender):
         model.set_weights(zeroed)
         return model.compile(self._optimizer(), "mse")
 
-    def _table(self, rows: int, width: int, stddev: float, name: str) -> Embedding:
+    def _embedding(self, rows: int, width: int, stddev: float, name: str) -> Embedding:
         start = RandomNormal(stddev=stddev) if stddev else "zeros"
         width = check.integer("factors", width, 1)
         return Embedding(
@@ -193,15 +193,15 @@ class RatingNetwork(Recommender):
         # a short memory of squares suits rows that are touched rarely
         return AdamW(OneCycle(rate), beta_2=0.99, weight_decay=decay)
 
-    def _read_weights(self) -> None:
-        """Set the attributes that show weights."""
-        weights = weights_of(self.model_)
-        vectors = [weights[name][1:] for name in TABLES]
+    def _made(self, name: str) -> Array:
+        if not name.endswith("biases"):
+            (table,) = self.model_.get_weights([TABLES[name == "items"]])
+            return table if name == "users" else table[1:]
+        side = name.split("_")[0]
         if self.biases:
-            scalars = [weights[f"{side}_bias/embeddings"][1:, 0] for side in ("user", "item")]
-        else:
-            scalars = [np.zeros(len(table), self.dtype) for table in vectors]
-        self._show(*vectors, *scalars)
+            (table,) = self.model_.get_weights([f"{side}_bias/embeddings"])
+            return table[1:, 0]
+        return np.zeros(len(self.users_ if side == "user" else self.items_), self.dtype)
 
     def _sides(self, fixed: str) -> tuple[Array, Array]:
         """Return the vectors and the biases of "users" or "items"."""

@@ -87,23 +87,44 @@ class Recommender(BaseEstimator):  # type: ignore[misc]
             )
         except KeyboardInterrupt:
             warnings.warn("fit: interrupted, the weights are those of the last step", stacklevel=4)
-        except ValueError:
+        finally:
             if goes_on and model is self.model_:
-                self._read_weights()  # of the last good step
-            raise
+                self._read_weights()  # of the last step, whatever ended it
         self._add_history(model.history.history, goes_on=goes_on)
 
-    def _read_weights(self) -> None:
-        """Set the attributes that show weights."""
+    @property
+    def user_embeddings_(self) -> Array:
+        """The vectors of users (n_users, factors), in the order of `users_`."""
+        return self._table("users")[1:]
+
+    @property
+    def item_embeddings_(self) -> Array:
+        """The vectors of items (n_items, factors), in the order of `items_`."""
+        return self._table("items")
+
+    @property
+    def user_biases_(self) -> Array:
+        """The biases of users (n_users,), zeros where there are none."""
+        return self._table("user_biases")
+
+    @property
+    def item_biases_(self) -> Array:
+        """The biases of items (n_items,), zeros where there are none."""
+        return self._table("item_biases")
+
+    def _table(self, name: str) -> Array:
+        """Return vectors or biases, read from the model when they are first needed."""
+        if name not in self._tables:
+            self._tables[name] = self._made(name)
+        return self._tables[name]
+
+    def _made(self, name: str) -> Array:
+        """Return "users" (with those of the unknown first), "items", or biases of either."""
         raise NotImplementedError
 
-    def _show(self, users: Array, items: Array, of_users: Array, of_items: Array) -> None:
-        """Set the attributes that show vectors and biases."""
-        self._stranger: Array = np.zeros(users.shape[1], users.dtype)  # the vector of the unknown
-        self.user_embeddings_: Array = users
-        self.item_embeddings_: Array = items
-        self.user_biases_: Array = of_users
-        self.item_biases_: Array = of_items
+    def _read_weights(self) -> None:
+        """Forget what was read from the model: it has other weights now."""
+        self._tables: dict[str, Array] = {}
 
     def _add_history(self, latest: Mapping[str, list[float]], *, goes_on: bool) -> None:
         """Set the record of training, behind that of before if training goes on."""
@@ -329,7 +350,7 @@ class Recommender(BaseEstimator):  # type: ignore[misc]
     def _vectors(self, users: Array) -> Array:
         """Return the vectors (m, factors) of users at positions (m,)."""
         found: Array = self.user_embeddings_[np.maximum(users, 1) - 1]
-        found[users == 0] = self._stranger
+        found[users == 0] = self._table("users")[0]
         return found
 
 
@@ -345,11 +366,18 @@ def history(
         users = np.concatenate([old.row.astype(np.int64) + 1, users])
         items = np.concatenate([old.col.astype(np.int64) + 1, items])
         values = np.concatenate([old.data, values])
-    rows, columns_ = users.astype(np.int64) - 1, items.astype(np.int64) - 1
-    keys = (rows * shape[1] + columns_)[::-1]
-    _, last = np.unique(keys, return_index=True)
-    kept = len(keys) - 1 - last
-    return sparse.csr_matrix((values[kept], (rows[kept], columns_[kept])), shape=shape)
+    keys = users.astype(np.int64)
+    keys -= 1
+    keys *= shape[1]
+    keys += items
+    keys -= 1
+    if not (keys[:-1] < keys[1:]).all():
+        _, last = np.unique(keys[::-1], return_index=True)
+        kept = len(keys) - 1 - last
+        users, items, values = users[kept], items[kept], values[kept]
+    ends = np.bincount(users - 1, minlength=shape[0]).cumsum()
+    starts = np.append(0, ends).astype(np.int32 if len(users) < 2**31 else np.int64)
+    return sparse.csr_matrix((values, items - 1, starts), shape=shape)
 
 
 def weights_of(model: Model) -> dict[str, Array]:
