@@ -143,8 +143,8 @@ class RankingRecommender(RankingNetwork):
         zeros and rank as unknown ones; its items that met nothing are negatives like others.
         Ctrl-C ends training with a warning, and with the weights of the last step.
         """
-        given = read(users, items, ratings, user=user, item=item, rating=rating)
-        self._train(given, sample_weight, incremental=False)
+        names = {"user": user, "item": item, "rating": rating}
+        self._train(read(users, items, ratings, **names), sample_weight, incremental=False)
         return self
 
     def partial_fit(
@@ -164,8 +164,8 @@ class RankingRecommender(RankingNetwork):
         users ever met is kept out of their negatives. Without `optimizer` the rate is
         `learning_rate` throughout.
         """
-        given = read(users, items, ratings, user=user, item=item, rating=rating)
-        self._train(given, sample_weight, incremental=True)
+        names = {"user": user, "item": item, "rating": rating}
+        self._train(read(users, items, ratings, **names), sample_weight, incremental=True)
         return self
 
     def fold_in(

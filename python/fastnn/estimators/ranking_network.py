@@ -59,6 +59,8 @@ class Sides:
 
     def by_class(self, seen: sparse.csr_matrix) -> sparse.csr_matrix:
         """Return a matrix (n_users, n_items) with its columns in the order of the classes."""
+        if np.array_equal(self.units, np.arange(len(self.units))):
+            return seen
         columns = self.units.astype(seen.indices.dtype)[seen.indices]
         return sparse.csr_matrix((seen.data, columns, seen.indptr), shape=seen.shape)
 
@@ -90,7 +92,8 @@ class RankingNetwork(Recommender):
         if tables[1]:
             items = items.extended("item_features", tables[1][0])
         user, item = users.positions("users", given.users), items.positions("items", given.items)
-        ones = np.ones(len(given), np.float32) if weights is None else weights
+        del given  # not needed while the model is made and trained
+        ones = np.ones(len(user), np.float32) if weights is None else weights
         past = self._seen if goes_on else None
         seen = history(user, item, ones, shape=(len(users), len(items)), past=past)
         units = self._order(seen, loss, goes_on)
@@ -104,14 +107,16 @@ class RankingNetwork(Recommender):
         model = self._continued(sides, seen) if goes_on else self._model(sides, seen, loss)
         known = sides.by_class(seen)
         model.exclude_negatives("user", (np.append(0, known.indptr), known.indices))
-        x, y = self._inputs(sides, user), units[item - 1].astype(np.int32)
+        counts = np.bincount(item, minlength=len(items) + 1)[1:]
+        x, y = self._inputs(sides, user), units.astype(np.int32)[item - 1]
+        del known, item
         self._run(model, x, y, weights, goes_on=goes_on, incremental=incremental)
         self._keep(model, users, items, seen)
         self._sides: Sides = sides
         self._features_of: tuple[Features | None, Features | None] = (of_users, of_items)
-        self._counts: Array = np.bincount(item - 1, minlength=len(items)) + (
-            np.pad(self._counts, (0, len(items) - len(self._counts))) if goes_on else 0
-        )
+        if goes_on:
+            counts[: len(self._counts)] += self._counts
+        self._counts: Array = counts
         self._read_weights()
 
     def _given(self) -> tuple[Any, Any]:

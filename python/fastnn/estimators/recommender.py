@@ -147,8 +147,8 @@ class RatingRecommender(RatingNetwork):
         and items of a matrix without a rating have vectors and biases of zeros. Ctrl-C ends
         training with a warning, and with the weights of the last step.
         """
-        given = read(users, items, ratings, user=user, item=item, rating=rating)
-        self._train(given, sample_weight, incremental=False)
+        names = {"user": user, "item": item, "rating": rating}
+        self._train(read(users, items, ratings, **names), sample_weight, incremental=False)
         return self
 
     def partial_fit(
@@ -168,8 +168,8 @@ class RatingRecommender(RatingNetwork):
         `optimizer` the rate is `learning_rate` throughout, and one with a schedule that spans a fit
         starts it anew. The first call decides on `y_range_` and `global_mean_`.
         """
-        given = read(users, items, ratings, user=user, item=item, rating=rating)
-        self._train(given, sample_weight, incremental=True)
+        names = {"user": user, "item": item, "rating": rating}
+        self._train(read(users, items, ratings, **names), sample_weight, incremental=True)
         return self
 
     def fold_in(

@@ -375,6 +375,7 @@ def history(
         _, last = np.unique(keys[::-1], return_index=True)
         kept = len(keys) - 1 - last
         users, items, values = users[kept], items[kept], values[kept]
+    del keys  # of many pairs, large
     ends = np.bincount(users - 1, minlength=shape[0]).cumsum()
     starts = np.append(0, ends).astype(np.int32 if len(users) < 2**31 else np.int64)
     return sparse.csr_matrix((values, items - 1, starts), shape=shape)
