@@ -143,7 +143,7 @@ class RankingRecommender(RankingNetwork):
         zeros and rank as unknown ones; its items that met nothing are negatives like others.
         Ctrl-C ends training with a warning, and with the weights of the last step.
         """
-        names = {"user": user, "item": item, "rating": rating}
+        names: dict[str, Any] = {"user": user, "item": item, "rating": rating}
         self._train(read(users, items, ratings, **names), sample_weight, incremental=False)
         return self
 
@@ -164,7 +164,7 @@ class RankingRecommender(RankingNetwork):
         users ever met is kept out of their negatives. Without `optimizer` the rate is
         `learning_rate` throughout.
         """
-        names = {"user": user, "item": item, "rating": rating}
+        names: dict[str, Any] = {"user": user, "item": item, "rating": rating}
         self._train(read(users, items, ratings, **names), sample_weight, incremental=True)
         return self
 
