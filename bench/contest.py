@@ -29,9 +29,11 @@ WORKLOADS = {
     "w5": "bench.training.w5",
     "w6": "bench.tables.w6",
     "w7": "bench.training.w7",
+    "w9": "bench.tables.w9",
     "w10": "bench.inference.w10",
     "w11": "bench.startup.w11",
     "w13": "bench.neighbors.w13",
+    "w14": "bench.tables.w14",
 }
 GENERALISTS = ("torch", "jax", "keras", "sklearn", "onnxruntime")
 SPECIALISTS = {"surprise": "w5", "fbgemm_gpu": "w6", "implicit": "w14"}  # each in one workload
@@ -120,7 +122,7 @@ def rows_of(
         }
         if side.operations:
             row["gflops"] = 1e-9 * side.operations * timing.median
-        group = side.against or side.group
+        group = side.group if side.against is None else side.against
         if group in ours and side.name != ours[group]:
             own = timings[ours[group]]
             row |= {"ratio": ratio(own, timing), "ratio_best": own.best / timing.best}

@@ -8,8 +8,16 @@ import fastnn
 import numpy as np
 from fastnn import layers, losses, optimizers, regularizers
 
+from bench.tables.problem import (
+    CHECK_EPOCHS,
+    LEARNING_RATE,
+    PAIR_DECAY,
+    PAIR_RATE,
+    Classes,
+    Lookups,
+    Pairs,
+)
 from bench.tables.problem import EPSILON as ADAGRAD_EPSILON
-from bench.tables.problem import LEARNING_RATE, Lookups
 from bench.timing import Array, Side
 from bench.training.problem import EPSILON, SEED, Convolution, Dense, Prediction, Ratings
 
@@ -145,8 +153,6 @@ def factorisation(problem: Ratings, threads: int) -> list[Side]:
 def looking_up(problem: Lookups, threads: int) -> list[Side]:
     """A model, which also works out the loss and from it the gradients that peers are handed."""
     fastnn.set_num_threads(threads)
-    if problem.rowwise:
-        return []  # until Adagrad knows it
     shape = problem.ids.shape[1:]
     given = fastnn.Input(shape, dtype="int32", vocabulary=problem.rows)
     table = (
@@ -158,7 +164,10 @@ def looking_up(problem: Lookups, threads: int) -> list[Side]:
     model = fastnn.Model(given, score, seed=SEED)
     model.set_weights([problem.table, problem.direction[:, None]])
     adagrad = optimizers.Adagrad(
-        LEARNING_RATE, initial_accumulator_value=0.0, epsilon=ADAGRAD_EPSILON
+        LEARNING_RATE,
+        initial_accumulator_value=0.0,
+        epsilon=ADAGRAD_EPSILON,
+        rowwise=problem.rowwise,
     )
     model.compile(adagrad, "mse")
 
@@ -170,6 +179,51 @@ def looking_up(problem: Lookups, threads: int) -> list[Side]:
         return first_losses(model, problem.ids, problem.targets[:, None], problem.batches())
 
     return [Side("fastnn", run, check)]
+
+
+def choosing(problem: Classes, threads: int) -> list[Side]:
+    fastnn.set_num_threads(threads)
+    user = fastnn.Input((), dtype="int32", vocabulary=problem.n_users)
+    vector = layers.Embedding(problem.n_users, problem.width, name="user")(user)
+    score = layers.Scores(problem.n_items, use_bias=False, name="item")(vector)
+    model = fastnn.Model(user, score, seed=SEED)
+    model.set_weights({f"{name}/embeddings": w for name, w in problem.weights().items()})
+    adagrad = optimizers.Adagrad(
+        LEARNING_RATE, initial_accumulator_value=0.0, epsilon=ADAGRAD_EPSILON
+    )
+    model.compile(adagrad, losses.SampledSoftmax(problem.negatives))
+    batches, operations = problem.batches(), problem.operations()
+    return [training("fastnn", model, problem.users, problem.labels, batches, "", operations)]
+
+
+def ranking(problem: Pairs, threads: int) -> list[Side]:
+    """The rate of a step is that of a pair times the pairs, since its loss is their mean."""
+    fastnn.set_num_threads(threads)
+    user = fastnn.Input((), dtype="int32", vocabulary=problem.n_users)
+    vector = layers.Embedding(problem.n_users, problem.width, name="user")(user)
+    model = fastnn.Model(user, layers.Scores(problem.n_items, name="item")(vector), seed=SEED)
+    ends = np.searchsorted(problem.users, np.arange(problem.n_users + 1))
+    model.exclude_negatives(0, (ends, problem.items))
+    sgd = optimizers.SGD(PAIR_RATE * problem.batch, weight_decay=PAIR_DECAY / problem.batch)
+    model.compile(sgd, losses.BPR(sampler="unigram", power=1.0))
+    model.train_steps(1, problem.users, problem.items, batch_size=problem.batch)
+    n_steps = -(-len(problem.users) // problem.batch)
+
+    def run(epochs: int) -> int:
+        model.train_steps(epochs * n_steps, batch_size=problem.batch)
+        return epochs * len(problem.users)
+
+    def check() -> Array:
+        run(CHECK_EPOCHS)
+        names = (name for name, _ in model.parameters())
+        found = dict(zip(names, model.get_weights(), strict=True))
+        users, items = (found[f"{name}/embeddings"] for name in ("user", "item"))
+        ones = np.ones((len(users), 1), np.float32)
+        return problem.told_apart(
+            np.hstack([users, ones]), np.hstack([items, found["item/bias"][:, None]])
+        )
+
+    return [Side("fastnn BPR", run, check)]
 
 
 def inference(problem: Prediction, threads: int) -> list[Side]:

@@ -41,7 +41,7 @@ def main() -> None:
 
     seen = interactions(USERS, ITEMS, GROUPS, HAD)
     model = RankingRecommender(
-        FACTORS, optimizer=Adagrad(0.3), epochs=3, batch_size=4096, random_state=0
+        FACTORS, optimizer=Adagrad(0.3, rowwise=True), epochs=3, batch_size=4096, random_state=0
     )
     seconds = seconds_of(lambda: model.fit(seen))
     asked = np.random.default_rng(1).integers(0, ITEMS, ASKED)

@@ -14,9 +14,8 @@ Ratings = tuple[Array, Array, Array]  # users, items, ratings
 Predict = Callable[[Array, Array], Array]
 
 SVD_GRID = {
-    "n_factors": (20, 100),
+    "n_factors": (50,),
     "n_epochs": (20, 50),
-    "lr_all": (0.005, 0.01),
     "reg_all": (0.02, 0.05, 0.1),
 }
 

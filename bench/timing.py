@@ -29,7 +29,7 @@ class Side:
     check: Callable[[], Array]
     group: str = ""
     operations: float = 0.0
-    against: str = ""
+    against: str | None = None
 
 
 @dataclass(frozen=True)

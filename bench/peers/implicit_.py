@@ -6,7 +6,7 @@ import numpy as np
 from implicit.cpu.bpr import BayesianPersonalizedRanking
 from scipy.sparse import csr_matrix
 
-from bench.tables.problem import CHECK_EPOCHS, PAIR_RATE, Pairs
+from bench.tables.problem import CHECK_EPOCHS, PAIR_DECAY, PAIR_RATE, Pairs
 from bench.timing import Array, Side
 from bench.training.problem import SEED
 
@@ -19,6 +19,7 @@ def ranking(problem: Pairs, threads: int) -> list[Side]:
     model = BayesianPersonalizedRanking(
         factors=problem.width,
         learning_rate=PAIR_RATE,
+        regularization=PAIR_DECAY,
         num_threads=threads,
         random_state=SEED,
     )

@@ -260,7 +260,7 @@ def looking_up(problem: Lookups, threads: int) -> list[Side]:
 
 
 class LogUniform:
-    """Draws the shared negatives of a batch; `shift` of ids is what their scores lose."""
+    """Draws the shared negatives of a batch; `expected` is how often each comes in a batch."""
 
     def __init__(self, n_items: int, n_draws: int) -> None:
         self.n_items, self.n_draws, self.span = n_items, n_draws, np.log(n_items + 1)
@@ -269,8 +269,8 @@ class LogUniform:
         ids = torch.exp(torch.rand(self.n_draws, dtype=torch.float64) * self.span) - 1
         return ids.long().clamp_(max=self.n_items - 1)
 
-    def shift(self, ids: Any) -> Any:
-        return torch.log(torch.log1p(1 / (ids + 1)) / self.span)
+    def expected(self, ids: Any) -> Any:
+        return torch.log1p(1 / (ids + 1)) * (self.n_draws / self.span)
 
 
 def sampled_loss(sampler: LogUniform, users: Any, rows: Any, labels: Any, drawn: Any) -> Any:
@@ -279,8 +279,8 @@ def sampled_loss(sampler: LogUniform, users: Any, rows: Any, labels: Any, drawn:
     The mean over the batch; a negative that is a row's label counts for nothing there.
     """
     n = len(labels)
-    label = (users * rows[:n]).sum(1) - sampler.shift(labels)
-    others = users @ rows[n:].T - sampler.shift(drawn)
+    label = (users * rows[:n]).sum(1)
+    others = users @ rows[n:].T - sampler.expected(drawn).log()
     others = others.masked_fill(labels[:, None] == drawn, -torch.inf)
     scores = torch.cat([label[:, None], others], 1)
     return torch.nn.functional.cross_entropy(scores, torch.zeros(n, dtype=torch.long))

@@ -11,7 +11,7 @@ from bench.training.problem import SEED, Floats, Ints, batches
 
 LEARNING_RATE = 0.05
 EPSILON = 1e-8  # of Adagrad, on every side; its sums of squares start at zero
-PAIR_RATE, CHECK_EPOCHS = 0.05, 30  # of the ranking of pairs
+PAIR_RATE, PAIR_DECAY, CHECK_EPOCHS = 0.05, 0.01, 30  # of the ranking of pairs
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,8 @@ class Classes:
     """Which of many items comes next for a user: softmax over the label and shared negatives.
 
     Score of an item: the product of its row and the user's. `negatives` items are drawn for every
-    batch by q(i) = log((i + 2) / (i + 1)) / log(n_items + 1); scores lose log q, and a negative
-    that is a row's label counts for nothing in that row. Adagrad.
+    batch by q(i) = log((i + 2) / (i + 1)) / log(n_items + 1); their scores lose log(negatives q),
+    and one that is a row's label counts for nothing in that row. Adagrad.
     """
 
     users: Ints

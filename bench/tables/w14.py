@@ -12,7 +12,7 @@ from bench.contest import Contest, sides_of
 from bench.tables.problem import Pairs
 from bench.training.problem import Ints, ratings
 
-WIDTH, BATCH = 64, 1_024
+WIDTH, BATCH = 64, 8_192
 
 
 def interactions(data: Path | None, scale: float) -> Iterator[tuple[str, Ints, Ints]]:

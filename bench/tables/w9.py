@@ -25,4 +25,4 @@ def contests(
     for n_items in ITEMS:
         labels = log_uniform(len(users), n_items)
         problem = Classes(users, labels, USERS, n_items, WIDTH, batch, negatives)
-        yield Contest(f"{n_items} items", sides_of("choosing", problem, found, threads), 2e-2)
+        yield Contest(f"{n_items} items", sides_of("choosing", problem, found, threads), 5e-2)

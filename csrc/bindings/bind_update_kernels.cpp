@@ -155,8 +155,12 @@ void regularize(const std::string& isa, const py::array& w, double l2, double cl
 // Changes rows of w in place.
 void random_rows(const std::string& isa, py::array& w, const py::array& rows) {
   const auto [v, d] = matrix(w, "w");
-  table<float>(isa).random_rows(rows.size(), d, ids(rows, "rows", rows.size(), v),
-                                output<float>(w, "w", {v, d}));
+  const int64_t n = rows.size();
+  const int32_t* at = ids(rows, "rows", n, v);
+  float* to = output<float>(w, "w", {v, d});
+  const Kernels<float>& kernels = table<float>(isa);
+  const py::gil_scoped_release released;
+  kernels.random_rows(n, d, at, to);
 }
 
 }  // namespace
