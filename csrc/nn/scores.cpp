@@ -59,13 +59,14 @@ Scores<T>::Scores(const Node& node, const std::vector<Value>& inputs) : Layer<T>
   const double l1 = number_within(node, "embeddings_l1", 0, 0, 1e30);
   const double l2 = number_within(node, "embeddings_l2", 0, 0, 1e30);
   const bool trainable = node.config.number("trainable", 1) != 0;
-  this->add_parameter("embeddings", {units_, d_}, l1, l2, trainable);
+  this->add_parameter("embeddings", {units_, d_}, l1, l2, trainable).table = true;
   if (node.config.number("use_bias", 1) != 0) {
     bias_ = &this->add_parameter("bias", {units_}, 0, 0, trainable);
   }
   if (n_features_ > 0) {
     feature_vectors_ =
         &this->add_parameter("feature_embeddings", {n_features_, d_}, l1, l2, trainable);
+    feature_vectors_->table = true;
     given_ = &this->add_parameter("features", {units_, slots_}, 0, 0, false);
     shares_ = &this->add_parameter("feature_weights", {units_, slots_}, 0, 0, false);
     std::fill_n(given_->value.data(), given_->size(), T{-1});

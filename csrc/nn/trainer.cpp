@@ -110,8 +110,8 @@ template <class T>
 void Trainer<T>::prepare_threads(int threads) {
   alone_ = threads == 1;
   const int64_t jobs = alone_ ? 1 : 2 * threads;
-  const int64_t most =
-      std::clamp(kChunkElements / network_.row_elements(unused_), kernels_.dense_rows, kNarrowChunk);
+  const int64_t most = std::clamp(kChunkElements / network_.row_elements(unused_),
+                                  kernels_.dense_rows, kNarrowChunk);
   chunk_ = std::clamp((batch_size_ + jobs - 1) / jobs, kLeastChunk, most);
   if (threads > 1 && chunk_ == kLeastChunk) {
     chunk_ = std::clamp((batch_size_ + threads - 1) / threads, int64_t{1}, kernels_.dense_rows);

@@ -63,7 +63,14 @@ void Trainer<T>::update_tile(const Tile& tile, UpdateStep<T> update, const T* g,
   Parameter<T>& parameter = parameter_of(tile);
   update.l1 = static_cast<T>(parameter.l1);
   update.l2 = store_ ? T{0} : static_cast<T>(parameter.l2);  // stored gradients hold it already
-  for (int64_t run = 0; run < tile.runs; ++run) {
+  update.rowwise = parameter.rowwise;
+  if (parameter.rowwise) {  // a tile of whole rows
+    const int64_t d = parameter.shape[1];
+    const Slots<T> slots(parameter, tile.begin / d);
+    kernels_.update_rows(optimizer_.kind, update, tile.size() / d, 0, d, nullptr,
+                         parameter.value.data() + tile.begin, slots[0], nullptr, nullptr, g);
+  }
+  for (int64_t run = 0; run < tile.runs && !parameter.rowwise; ++run) {
     const int64_t begin = tile.begin + run * tile.stride;
     const Slots<T> slots(parameter, begin);
     kernels_.update(optimizer_.kind, update, tile.end - tile.begin, parameter.value.data() + begin,
@@ -136,8 +143,7 @@ void Trainer<T>::apply_gradients(const Team& team, const UpdateStep<T>& update,
   tables_.apply(kernels_, optimizer_, update, noise, of_tables, team.member, team.size);
 }
 
-template void Trainer<float>::weights_phase(const Team&, const UpdateStep<float>&,
-                                            const NoiseKey&);
+template void Trainer<float>::weights_phase(const Team&, const UpdateStep<float>&, const NoiseKey&);
 template void Trainer<double>::weights_phase(const Team&, const UpdateStep<double>&,
                                              const NoiseKey&);
 template void Trainer<float>::store_gradients(const Team&, bool);

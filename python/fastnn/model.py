@@ -408,6 +408,11 @@ class Model:
         with self._turn.taken():
             self.network.set_weights(weights)
 
+    def set_rows(self, name: str, first: int, rows: Any) -> None:
+        """Replace some rows of one weight, from row `first` on; a large one needs no copy."""
+        with self._turn.taken():
+            self.network.set_rows(name, first, rows)
+
     def count_params(self) -> int:
         """Return the number of weights."""
         return sum(math.prod(shape) for _, shape in self.parameters())

@@ -144,6 +144,16 @@ class Network:
         for name, array in arrays.items():
             self.engine.set(name, array)
 
+    def set_rows(self, name: str, first: int, rows: Any) -> None:
+        """Replace rows first .. of one weight."""
+        shapes = dict(self.parameters())
+        shape = shapes[check.choice("name", name, shapes)]
+        array = data.convert_floats("rows", rows, shape[1:], self._dtype)
+        last = shape[0] - len(array)
+        if last < 0:
+            raise check.wrong_value("rows", f"at most {shape[0]}", len(array))
+        self.engine.set_rows(name, check.integer("first", first, 0, last), array)
+
     def penalty(self) -> float:
         """Return l1 * sum(abs(w)) + l2 * sum(w ** 2) over the parameters that have factors."""
         total = 0.0

@@ -151,6 +151,17 @@ def sampled_case(kind, optimizer, **scores):
     )  # fmt: skip
 
 
+def scores_case(name, optimizer):
+    """Scores of all classes, their features among them."""
+    graph = cases.Graph()
+    u = graph.add("embedding", graph.ids(vocabulary=300), input_dim=300, output_dim=40)
+    y = graph.add("scores", u, units=90, **cases.FEATURES)
+    return graph.case(
+        name, [y], [Spec("categorical_crossentropy", {"from_logits": 1})], optimizer=optimizer,
+        n_rows=700, batch_size=300,
+    )  # fmt: skip
+
+
 def image_case(name, optimizer, **settings):
     """Convolutions of every way of computing, statistics over the batch, and pooling."""
     graph = cases.Graph()
@@ -185,6 +196,9 @@ LARGE = [
     sampled_case("warp", Spec("adam", {"epsilon": 1e-3}), **cases.FEATURES),
     sampled_case("sampled_logistic", Spec("sgd", {"clipnorm": 0.1}), sparse_update="dense"),
     sampled_case("sampled_softmax", Spec("adagrad", {"epsilon": 1e-3}), **cases.FEATURES),
+    sampled_case("sampled_logistic", Spec("adagrad", {"epsilon": 1e-3, "rowwise": 1}),
+                 sparse_update="dense", **cases.FEATURES),
+    scores_case("scores of rows", Spec("adagrad", {"epsilon": 1e-3, "rowwise": 1})),
 ]  # fmt: skip
 
 

@@ -209,12 +209,14 @@ class RankingNetwork(Recommender):
             "items/embeddings": sides.units[never],
             "user_feature_factors/embeddings": [0],
         }
-        names = [name for name, _ in model.parameters()]
-        for name, rows in empty.items():
-            if name in names:
-                (table,) = model.get_weights([name])
-                table[rows] = 0
-                model.set_weights({name: table})
+        shapes = dict(model.parameters())
+        for name in set(empty) & set(shapes):
+            chosen = np.zeros(shapes[name][0], bool)
+            chosen[empty[name]] = True
+            ends = np.flatnonzero(np.diff(chosen, prepend=False, append=False))
+            for first, end in ends.reshape(-1, 2).tolist():
+                zeros = np.zeros((end - first, *shapes[name][1:]), self.dtype)
+                model.set_rows(name, first, zeros)
         if sides.of_items is not None:
             features, held = padded(sides.of_items, self.dtype)
             order = np.argsort(sides.units)

@@ -37,6 +37,7 @@ class Scores(Layer):
         "trainable": 1,
     }
     statistics: ClassVar = ("features", "feature_weights")
+    tables: ClassVar = ("embeddings", "feature_embeddings")
 
     def row_shape(self) -> Shape:
         for name in ("units", "n_features", "features_per_unit"):
