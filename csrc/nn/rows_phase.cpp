@@ -19,6 +19,7 @@ void Trainer<T>::rows_phase(const Team& team, const Examples<T>& examples, const
   pass.row_weights = examples.weights != nullptr ? row_weights_.data() : nullptr;
   pass.row_scale = step.weight > 0 ? static_cast<T>(1 / step.weight) : T{0};
   pass.penalties = row_penalties_.data();
+  draw_rows(team, examples, step, seed);
   const bool prepared = prepares();
   if (prepared) prepare(team, examples, step, seed, counters.back());
   const size_t n = n_stages();

@@ -53,26 +53,39 @@ double Sampled<T>::work() const {
   return looked_up + (shared() ? 6.0 * width * static_cast<double>(columns_.most) : 0.0);
 }
 
-// Labels and ids of a batch's rows, gathered.
+// Labels and ids of a batch's rows, or of a part of one from its row `number`, gathered.
 template <class T>
-DrawRows Sampled<T>::gather_rows(const SampledBatch& batch) {
+DrawRows Sampled<T>::gather_rows(const SampledBatch& batch, int64_t number) {
   const int64_t base = batch.rows != nullptr ? 0 : batch.first;
-  gather_ids(batch.labels + base, batch.rows, batch.count, 1, labels_.data());
-  if (batch.known_ids != nullptr)
-    gather_ids(batch.known_ids + base, batch.rows, batch.count, 1, known_ids_.data());
-  return {batch.seed,  batch.step,     0,
-          batch.count, labels_.data(), batch.known_ids != nullptr ? known_ids_.data() : nullptr};
+  int32_t *labels = labels_.data() + number, *known_ids = nullptr;
+  gather_ids(batch.labels + base, batch.rows, batch.count, 1, labels);
+  if (batch.known_ids != nullptr) {
+    known_ids = known_ids_.data() + number;
+    gather_ids(batch.known_ids + base, batch.rows, batch.count, 1, known_ids);
+  }
+  return {batch.seed, batch.step, number, batch.count, labels, known_ids};
 }
 
 template <class T>
 void Sampled<T>::draw(const Kernels<T>& kernels, const SampledBatch& batch) {
-  sampler_.draw_columns(kernels, gather_rows(batch), columns_);
+  sampler_.draw_columns(kernels, gather_rows(batch, 0), columns_);
+}
+
+template <class T>
+void Sampled<T>::draw_part(const Kernels<T>& kernels, const SampledBatch& batch, int part,
+                           int parts) {
+  const int64_t begin = batch.count * part / parts, end = batch.count * (part + 1) / parts;
+  SampledBatch own = batch;
+  own.first += begin;
+  own.rows += own.rows != nullptr ? begin : 0;
+  own.count = end - begin;
+  sampler_.draw(kernels, gather_rows(own, begin),
+                ids_.data() + begin * sampler_.plan().candidates());
 }
 
 template <class T>
 void Sampled<T>::start(const int32_t* labels, int64_t n) {
   sampler_.start(labels, n);
-  drawn_ = false;
 }
 
 template <class T>
@@ -90,7 +103,7 @@ void Sampled<T>::run(const Kernels<T>& kernels, const DrawRows& at, SampledRows<
     rows.z = z_.data() + first * columns_.stride;
     std::copy_n(rows.u, at.count * d_, sources_.data() + first * d_);
   }
-  if (!shared() && !drawn_) sampler_.draw(kernels, at, rows.ids);
+  if (!shared() && !draws_early()) sampler_.draw(kernels, at, rows.ids);
   sampler_.run(kernels, at, columns_, rows);
   if (shared()) std::copy_n(rows.ds, at.count, bias_ds_.data() + first);
   if (slots_ == 0) return;
@@ -127,13 +140,8 @@ int64_t Sampled<T>::list(const Kernels<T>& kernels, const SampledBatch& batch, i
     std::copy_n(labels_.data(), batch.count, ids);
     std::copy_n(columns_.ids.data(), columns_.count, ids + batch.count);
   } else {
-    // Threads that run rows meanwhile draw the same for themselves.
-    int32_t* to = batch.alone ? ids_.data() : ids;
-    sampler_.draw(kernels, gather_rows(batch), to);
-    if (batch.alone) {
-      drawn_ = true;
-      std::copy_n(to, batch.count * k_, ids);
-    }
+    if (batch.alone) draw_part(kernels, batch, 0, 1);
+    std::copy_n(ids_.data(), batch.count * k_, ids);
   }
   return batch.count * k_ + (shared() ? columns_.count : 0);
 }

@@ -14,7 +14,7 @@ struct SampledBatch {
   int64_t first, count;
   uint64_t seed;
   uint32_t step;
-  bool alone;  // one thread does all: its rows come after what is listed early
+  bool alone;  // one thread does all, and draws when it lists
 };
 
 // What sums the gradients of a table: its row r gets coefficients[p] * sources[p / k] of every
@@ -38,6 +38,10 @@ class Sampled {
   // Before the rows: draws what they share, and gathers part of it.
   void draw(const Kernels<T>& kernels, const SampledBatch& batch);
   void gather(const Kernels<T>& kernels, int part, int parts);
+  // Where rows draw for themselves and lookups are sorted early, by one of several threads: part of
+  // the draws of the batch, before both.
+  bool draws_early() const { return trained() && !shared() && !listed_late(); }
+  void draw_part(const Kernels<T>& kernels, const SampledBatch& batch, int part, int parts);
   // A run of steps begins.
   void start(const int32_t* labels, int64_t n);
   // Losses of rows `first` .. of the batch. What rows.u, weights, losses and du point to is that of
@@ -61,13 +65,12 @@ class Sampled {
   double work() const;  // operations per row of a training step
 
  private:
-  DrawRows gather_rows(const SampledBatch& batch);
+  DrawRows gather_rows(const SampledBatch& batch, int64_t number);
 
   Sampler<T> sampler_;
   Columns<T> columns_;
   int64_t rows_, d_, slots_;
-  int64_t k_;           // lookups of classes per row
-  bool drawn_ = false;  // list() has drawn for the rows
+  int64_t k_;  // lookups of classes per row
   Buffer<int32_t> ids_, used_, labels_, known_ids_;
   Buffer<T> ds_;          // [rows, k]; shared: then a 1 for each column
   Buffer<T> bias_ds_;     // shared: the same, then the sums of the columns

@@ -43,10 +43,9 @@ bool Trainer<T>::prepares() const {
          });
 }
 
-// Draws what the rows of a head share, and sorts its lookups unless that is for later.
 template <class T>
-void Trainer<T>::sort_sampled(size_t which, const Examples<T>& examples, const Step& step,
-                              uint64_t seed, bool late) {
+SampledBatch Trainer<T>::sampled_batch(size_t which, const Examples<T>& examples, const Step& step,
+                                       uint64_t seed) const {
   const SampledHead<T>& head = tables_.sampled(which);
   SampledBatch batch{static_cast<const int32_t*>(examples.targets[head.number]),
                      nullptr,
@@ -59,6 +58,29 @@ void Trainer<T>::sort_sampled(size_t which, const Examples<T>& examples, const S
   if (known_.input >= 0)
     batch.known_ids =
         static_cast<const int32_t*>(examples.inputs[static_cast<size_t>(known_.input)]);
+  return batch;
+}
+
+// Several threads share the draws of rows that draw for themselves; then all meet.
+template <class T>
+void Trainer<T>::draw_rows(const Team& team, const Examples<T>& examples, const Step& step,
+                           uint64_t seed) {
+  bool drawn = false;
+  for (size_t which = 0; which < tables_.n_sampled() && !alone_; ++which) {
+    Sampled<T>& state = *tables_.sampled(which).state;
+    if (!state.draws_early()) continue;
+    state.draw_part(kernels_, sampled_batch(which, examples, step, seed), team.member, team.size);
+    drawn = true;
+  }
+  if (drawn) team.wait();
+}
+
+// Draws what the rows of a head share, and sorts its lookups unless that is for later.
+template <class T>
+void Trainer<T>::sort_sampled(size_t which, const Examples<T>& examples, const Step& step,
+                              uint64_t seed, bool late) {
+  const SampledHead<T>& head = tables_.sampled(which);
+  const SampledBatch batch = sampled_batch(which, examples, step, seed);
   if (head.state->shared()) head.state->draw(kernels_, batch);
   if (head.state->listed_late() == late) tables_.sort_sampled(which, kernels_, batch);
 }
@@ -109,6 +131,7 @@ void Trainer<T>::finish_sampled(const Team& team, const Examples<T>& examples, c
   template std::vector<SampledHead<T>> Trainer<T>::sampled_heads() const;                          \
   template void Trainer<T>::start_sampled(const Examples<T>&);                                     \
   template bool Trainer<T>::prepares() const;                                                      \
+  template void Trainer<T>::draw_rows(const Team&, const Examples<T>&, const Step&, uint64_t);     \
   template void Trainer<T>::sort_sampled(size_t, const Examples<T>&, const Step&, uint64_t, bool); \
   template void Trainer<T>::sampled_loss(size_t, const Pass<T>&, int64_t, int64_t);                \
   template void Trainer<T>::finish_sampled(const Team&, const Examples<T>&, const Step&, uint64_t);

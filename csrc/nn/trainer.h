@@ -87,6 +87,9 @@ class Trainer {
   void prepare(const Team& team, const Examples<T>& examples, const Step& step, uint64_t seed,
                std::atomic<int64_t>& next);
   void sort(size_t which, const Examples<T>& examples, const Step& step, uint64_t seed);
+  SampledBatch sampled_batch(size_t which, const Examples<T>& examples, const Step& step,
+                             uint64_t seed) const;
+  void draw_rows(const Team& team, const Examples<T>& examples, const Step& step, uint64_t seed);
   void sort_sampled(size_t which, const Examples<T>& examples, const Step& step, uint64_t seed,
                     bool late);
   void finish_sampled(const Team& team, const Examples<T>& examples, const Step& step,
