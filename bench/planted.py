@@ -14,7 +14,7 @@ from scipy.sparse import csr_matrix
 
 from bench.timing import seconds_of
 
-USERS, ITEMS, GROUPS, HAD, FACTORS = 1_000_000, 500_000, 2_000, 10, 64
+USERS, ITEMS, GROUPS, HAD, FACTORS = 1_000_000, 500_000, 2_000, 6, 64
 ASKED, NEIGHBOURS = 1_000, 10
 
 
@@ -41,7 +41,12 @@ def main() -> None:
 
     seen = interactions(USERS, ITEMS, GROUPS, HAD)
     model = RankingRecommender(
-        FACTORS, optimizer=Adagrad(0.3, rowwise=True), epochs=3, batch_size=4096, random_state=0
+        FACTORS,
+        negatives=128,
+        optimizer=Adagrad(0.1, rowwise=True, initial_accumulator_value=0.0),
+        epochs=2,
+        batch_size=8192,
+        random_state=0,
     )
     seconds = seconds_of(lambda: model.fit(seen))
     asked = np.random.default_rng(1).integers(0, ITEMS, ASKED)

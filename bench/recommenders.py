@@ -126,15 +126,15 @@ def bpr(seen: csr_matrix, **settings: Any) -> Recommend:
 
 
 ALS = {
-    "factors": (32, 64),
-    "regularization": (0.1, 1.0, 10.0),
-    "alpha": (0.3, 1.0, 3.0),
+    "factors": (64,),
+    "regularization": (1.0, 10.0, 30.0),
+    "alpha": (1.0, 3.0, 10.0),
     "iterations": (15,),
 }
 BPR = {
-    "factors": (64, 128),
+    "factors": (64,),
     "learning_rate": (0.01, 0.03),
-    "regularization": (0.001, 0.01, 0.03),
+    "regularization": (0.001, 0.01),
     "iterations": (50, 100),
 }
 

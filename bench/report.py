@@ -159,7 +159,7 @@ def quality(folder: Path, stem: str = "quality") -> str:
     result = json.loads((folder / f"{stem}.json").read_text())
     lines = ["| figure | reached | target | seconds of training | measured |", "| --- " * 5 + "|"]
     for row in result["rows"]:
-        value, seconds = f"{row['value']:.4g}", f"{row['seconds']:.2f}"
+        value, seconds = f"{row['value']:.4g}", f"{row['seconds']:.2f}" if row["seconds"] else ""
         measured = f"{row['date']}, {row['isa']}"
         lines.append(f"| {row['name']} | {value} | {row['target']} | {seconds} | {measured} |")
     return "\n".join([*lines, "", origin(result)])
@@ -182,7 +182,10 @@ TABLES: dict[str, Callable[..., str]] = {
     "--quality": quality,
     "--recommenders": partial(quality, stem="recommenders"),
 }
-PAGES = {"README.md": ("--readme",), "docs/benchmarks.md": ("", "--kernels", "--quality")}
+PAGES = {
+    "README.md": ("--readme",),
+    "docs/benchmarks.md": ("", "--kernels", "--quality", "--recommenders"),
+}
 ROOT = Path(__file__).parents[1]
 
 
