@@ -74,7 +74,7 @@ TITLES = {
     "w7": "784-256-32-256-784 autoencoder",
     "w10": "784-256-128-10, predict",
 }
-PEERS = {
+PEERS: dict[str, tuple[str, ...]] = {
     "JAX": ("jax scan", "jax"),
     "PyTorch": (
         *("torch eager", "torch fused", "torch sparse", "torch"),
@@ -84,18 +84,31 @@ PEERS = {
     "scikit-learn": ("sklearn",),
     "ONNX Runtime": ("onnxruntime",),
 }
+Peers = dict[str, tuple[str, ...]]
+TABLE_TITLES = {
+    "w6": "5,000,000 x 64 table, Adagrad",
+    "w9": "sampled softmax, 1,024 negatives",
+    "w14": "ranking of pairs, 64 factors",
+    "w13": "top items of a catalogue",
+}
+TABLE_PEERS = {
+    "PyTorch": ("torch sparse", "torch joint"),
+    "FBGEMM": ("fbgemm",),
+    "implicit": ("implicit", "implicit BPR"),
+    "NumPy": ("numpy",),
+}
 
 
-def compared(rows: list[dict[str, Any]], case: str, twin: str) -> str:
-    """One line of the short table: our speed, and how many times the best of each peer it is."""
+def compared(rows: list[dict[str, Any]], case: str, twin: str, peers: Peers, title: str) -> str:
+    """One line of a short table: our speed, and how many times the best of each peer it is."""
     held = [row for row in rows if row["case"] == case and row["threads"] == 2]
     mine = next(row for row in held if row["side"] == twin)
     sides = [row for row in held if "ratio" in row and not excluded(row["side"], twin)]
     cells = []
-    for names in PEERS.values():
+    for names in peers.values():
         ratios = [row["ratio"] for row in sides if row["side"] in names]
         cells.append(f"{min(ratios):.1f}x" if ratios else "")
-    label = f"{TITLES[mine['workload']]}, {case}{twin.removeprefix('fastnn').replace(' ', ', ')}"
+    label = f"{title}, {case}{twin.removeprefix('fastnn').replace(' ', ', ')}"
     return "| " + " | ".join([label, speed(mine), *cells]) + " |"
 
 
@@ -105,21 +118,35 @@ def excluded(side: str, twin: str) -> bool:
     return sparse if twin.endswith("dense") else not sparse if twin.endswith("sparse") else False
 
 
-def readme(folder: Path) -> str:
-    """The README's table: two threads, medians, ratios to each peer's best variant."""
+def short(folder: Path, titles: dict[str, str], peers: Peers) -> tuple[list[str], dict[str, Any]]:
+    """A short table: two threads, medians, ratios to each peer's best variant; the last result."""
     lines = [
-        f"| job, 2 threads | fastnn | {' | '.join(PEERS)} |",
-        "| --- " * (2 + len(PEERS)) + "|",
+        f"| job, 2 threads | fastnn | {' | '.join(peers)} |",
+        "| --- " * (2 + len(peers)) + "|",
     ]
     versions: dict[str, str] = {}
-    for path in (folder / f"{name}.json" for name in TITLES):
-        if not path.exists():
+    result: dict[str, Any] = {}
+    for name, title in titles.items():
+        if not (folder / f"{name}.json").exists():
             continue
-        result = json.loads(path.read_text())
-        rows = result["rows"]
+        result = json.loads((folder / f"{name}.json").read_text())
+        rows = [row for row in result["rows"] if row["threads"] == 2]
         versions |= result["versions"]
         twins = dict.fromkeys((r["case"], r["side"]) for r in rows if r["side"][:6] == "fastnn")
-        lines += [compared(rows, case, twin) for case, twin in twins]
+        lines += [compared(rows, case, twin, peers, title) for case, twin in twins]
+    return lines, {**result, "versions": versions}
+
+
+def tables(folder: Path) -> str:
+    """The README's table of what works on tables of vectors."""
+    lines, result = short(folder, TABLE_TITLES, TABLE_PEERS)
+    return "\n".join([*lines, "", origin(result)])
+
+
+def readme(folder: Path) -> str:
+    """The README's table of networks."""
+    lines, result = short(folder, TITLES, PEERS)
+    versions = result["versions"]
     machine = result["machine"]
     packages = ", ".join(f"{name} {version}" for name, version in versions.items())
     start = json.loads((folder / "w11.json").read_text())["rows"]
@@ -178,13 +205,15 @@ def origin(result: dict[str, Any]) -> str:
 TABLES: dict[str, Callable[..., str]] = {
     "": table,
     "--readme": readme,
+    "--tables": tables,
+    "--avx2": lambda folder: table(folder / "avx2"),
     "--kernels": kernels,
     "--quality": quality,
     "--recommenders": partial(quality, stem="recommenders"),
 }
 PAGES = {
-    "README.md": ("--readme",),
-    "docs/benchmarks.md": ("", "--kernels", "--quality", "--recommenders"),
+    "README.md": ("--readme", "--tables"),
+    "docs/benchmarks.md": ("", "--avx2", "--kernels", "--quality", "--recommenders"),
 }
 ROOT = Path(__file__).parents[1]
 
