@@ -128,7 +128,9 @@ class RandomGraph:
         heads = [self.add_output(x) for _ in range(self.size(1, 2))]
         outputs, losses, metrics = (list(column) for column in zip(*heads, strict=True))
         rule = self.choice(list(cases.OPTIMIZERS.values()))
-        if rule.kind not in {"sgd", "ftrl"}:  # smooth where gradients are next to nothing
+        if rule.kind == "ftrl":  # forgets initial weights at any gradient but zero, however small
+            rule = cases.OPTIMIZERS["sgd"]
+        if rule.kind != "sgd":  # smooth where gradients are next to nothing
             rule = Spec(rule.kind, {**rule.config, "epsilon": 1e-2})
         return self.graph.case(
             name, outputs, losses, optimizer=rule, metrics=metrics, rate=0.02,
