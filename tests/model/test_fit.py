@@ -257,6 +257,24 @@ def test_a_chain_may_start_with_a_table(backend, random):
         model.predict([[10, 1]])
 
 
+def test_rows_of_a_weight_are_replaced_where_they_lie(backend):
+    ids = Input((), dtype="int32")
+    model = Model(ids, layers.Embedding(5, 2, name="table")(ids), backend=backend, seed=0)
+    (before,) = model.get_weights()
+    model.set_rows("table/embeddings", 3, [[1, 2], [3, 4]])
+    (after,) = model.get_weights()
+    assert after.tolist() == [*before[:3].tolist(), [1, 2], [3, 4]]
+    for given, message in (
+        (("odd", 0, [[1, 2]]), r"name: expected .*table/embeddings, got 'odd'"),
+        (("table/embeddings", 4, [[1, 2], [3, 4]]), r"first: expected .*3.*, got 4"),
+        (("table/embeddings", 0, np.zeros((6, 2))), "rows: expected at most 5, got 6"),
+        (("table/embeddings", 0, [[1, 2, 3]]), "rows: expected shape"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            model.set_rows(*given)
+    assert np.array_equal(model.get_weights()[0], after)
+
+
 def test_weights_go_in_by_order_or_by_name(chain):
     model = chain(input_shape=4)
     model.set_weights([weights + 1 for weights in model.get_weights()])

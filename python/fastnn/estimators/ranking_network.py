@@ -17,7 +17,7 @@ from fastnn.estimators.folding import FoldedUser
 from fastnn.estimators.ids import Ids
 from fastnn.estimators.interactions import Interactions
 from fastnn.estimators.likes import Likes, Pool
-from fastnn.estimators.recommending import Recommender, grown, history, weights_of
+from fastnn.estimators.recommending import Recommender, clear_rows, grown, history, weights_of
 from fastnn.graph import Input, Value
 from fastnn.initializers import RandomNormal
 from fastnn.layers import Add, Dense, Embedding, EmbeddingBag, Scores
@@ -213,10 +213,7 @@ class RankingNetwork(Recommender):
         for name in set(empty) & set(shapes):
             chosen = np.zeros(shapes[name][0], bool)
             chosen[empty[name]] = True
-            ends = np.flatnonzero(np.diff(chosen, prepend=False, append=False))
-            for first, end in ends.reshape(-1, 2).tolist():
-                zeros = np.zeros((end - first, *shapes[name][1:]), self.dtype)
-                model.set_rows(name, first, zeros)
+            clear_rows(model, name, chosen)
         if sides.of_items is not None:
             features, held = padded(sides.of_items, self.dtype)
             order = np.argsort(sides.units)
@@ -326,11 +323,9 @@ class RankingNetwork(Recommender):
         seen = self._widened(len(items))
         fresh = self._model(sides, seen, self._loss(), self.model_.seed)
         model = grown(self.model_, fresh, {}, FIXED)
-        weights = weights_of(model)
-        weights["items/embeddings"][start:] = vectors
-        if "items/bias" in weights:
-            weights["items/bias"][start:] = biases
-        model.set_weights(weights)
+        model.set_rows("items/embeddings", start, vectors)
+        if self.biases:
+            model.set_rows("items/bias", start, biases)
         self._keep(model, self._users, items, seen)
         self._sides, self._counts = sides, np.pad(self._counts, (0, new))
         self._read_weights()

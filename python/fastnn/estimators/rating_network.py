@@ -16,7 +16,7 @@ from fastnn.estimators.base import layer_sizes
 from fastnn.estimators.folding import Ratings, sigmoid
 from fastnn.estimators.ids import Ids
 from fastnn.estimators.interactions import Interactions
-from fastnn.estimators.recommending import Recommender, blocks, grown, history, weights_of
+from fastnn.estimators.recommending import Recommender, blocks, clear_rows, grown, history
 from fastnn.graph import Input, Value
 from fastnn.initializers import RandomNormal
 from fastnn.layers import Activation, Add, Concatenate, Dense, Dot, Embedding, Rescaling
@@ -161,10 +161,8 @@ class RatingNetwork(Recommender):
         if seed is None:
             seed = int(check_random_state(self.random_state).randint(2**31))
         model = Model([user, item], rating, dtype=self.dtype, backend=self.backend, seed=seed)
-        zeroed = weights_of(model)
         for name, rated in zip(TABLES, _rated_rows(seen), strict=True):
-            zeroed[name][~np.append(False, rated)] = 0
-        model.set_weights(zeroed)
+            clear_rows(model, name, ~np.append(False, rated))
         return model.compile(self._optimizer(), "mse")
 
     def _embedding(self, rows: int, width: int, stddev: float, name: str) -> Embedding:
@@ -251,11 +249,9 @@ class RatingNetwork(Recommender):
         """Give the model and the attributes more items, with these vectors and biases (n, ..)."""
         fresh = self._model(seen, self.global_mean_, self.y_range_, self.model_.seed)
         model, start = grown(self.model_, fresh, {}), len(self._items) + 1
-        weights = weights_of(model)
-        weights["item_factors/embeddings"][start:] = vectors
+        model.set_rows("item_factors/embeddings", start, vectors)
         if self.biases:
-            weights["item_bias/embeddings"][start:, 0] = biases
-        model.set_weights(weights)
+            model.set_rows("item_bias/embeddings", start, np.reshape(biases, (-1, 1)))
         self._keep(model, self._users, items, seen)
         self._read_weights()
 

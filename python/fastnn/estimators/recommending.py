@@ -387,6 +387,14 @@ def weights_of(model: Model) -> dict[str, Array]:
     return dict(zip(names, model.get_weights(), strict=True))
 
 
+def clear_rows(model: Model, name: str, chosen: Array) -> None:
+    """Give the chosen rows (rows,) of bool of a table zeros, where they lie."""
+    width = dict(model.parameters())[name][1:]
+    ends = np.flatnonzero(np.diff(chosen, prepend=False, append=False))
+    for first, end in ends.reshape(-1, 2).tolist():
+        model.set_rows(name, first, np.zeros((end - first, *width), model.dtype))
+
+
 def grown(old: Model, fresh: Model, kept: Mapping[str, Array], fixed: Sequence[str] = ()) -> Model:
     """Return `fresh` with the weights and the training of `old`.
 
