@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -20,13 +19,14 @@ from fastnn.network import Network, Setup
 from fastnn.optimizers import Optimizer
 from fastnn.schedules import Schedule
 from fastnn.training import Pace
+from fastnn.weights import Weights
 
 __all__ = ["Model"]
 
 Array = NDArray[Any]
 
 
-class Model:
+class Model(Weights):
     """A graph from inputs to outputs, with weights.
 
     Parameters
@@ -299,7 +299,7 @@ class Model:
                     raise check.wrong_value("validation_split", "0 beside validation_data", share)
                 validation = self._convert_validation(validation_data)
             elif share:
-                examples, validation = _split(examples, share)
+                examples, validation = training.split(examples, share)
             examples = training.with_class_weight(examples, class_weight, self.dtype)
             return training.fit(self, examples, validation, pace, epochs, watching)
 
@@ -371,6 +371,37 @@ class Model:
         """Return what an engine found, by the names that logs have."""
         return self._goal().logs(self.network.output_names, result)
 
+    def gradients(
+        self, x: Any, y: Any, *, sample_weight: Any = None
+    ) -> tuple[float, dict[str, Array]]:
+        """Return the loss of all rows as one batch, penalties included, and its gradients.
+
+        Parameters
+        ----------
+        x, y, sample_weight : array-like
+            As in `fit`.
+
+        Returns
+        -------
+        loss : float
+            Mean over the rows; dropout and noise are off, batch normalisation takes the batch's
+            own mean and variance.
+        gradients : dict of str to array
+            By the names of `parameters`, shaped as these; frozen ones are left out.
+
+        Examples
+        --------
+        >>> from fastnn import Sequential, layers
+        >>> model = Sequential([layers.Dense(1, kernel_initializer="ones")], input_shape=2)
+        >>> loss, gradients = model.compile(loss="mse").gradients([[1.0, 2.0]], [[1.0]])
+        >>> loss, gradients["dense/bias"]
+        (4.0, array([4.], dtype=float32))
+        """
+        examples = self._convert(x, y, sample_weight)
+        engine = self.network.engine
+        loss, found = engine.gradients(examples.inputs, examples.targets, examples.weights)
+        return float(loss), {name: found[name] for name, _ in self.parameters() if name in found}
+
     def predict(self, x: Any, *, batch_size: int = 1024, n_jobs: int | None = None) -> Any:
         """Return the output (n, ...) for every row of x, or a list of them for several outputs.
 
@@ -394,28 +425,6 @@ class Model:
         inputs = data.convert_inputs("x", x, network.input_specs, self.dtype)
         found = network.engine.predict(inputs, size, threads.resolve(n_jobs))
         return found[0] if len(found) == 1 else list(found)
-
-    def parameters(self) -> list[tuple[str, tuple[int, ...]]]:
-        """Return name and shape of every parameter, in the order of `get_weights`."""
-        return self.network.parameters()
-
-    def get_weights(self, names: Sequence[str] | None = None) -> list[Array]:
-        """Return copies of all weights, in the order of `parameters`; or of those named."""
-        return self.network.get_weights(names)
-
-    def set_weights(self, weights: Sequence[Any] | Mapping[str, Any]) -> None:
-        """Replace weights: all by a list in the order of `parameters`, or some by a dict."""
-        with self._turn.taken():
-            self.network.set_weights(weights)
-
-    def set_rows(self, name: str, first: int, rows: Any) -> None:
-        """Replace some rows of one weight, from row `first` on; a large one needs no copy."""
-        with self._turn.taken():
-            self.network.set_rows(name, first, rows)
-
-    def count_params(self) -> int:
-        """Return the number of weights."""
-        return sum(math.prod(shape) for _, shape in self.parameters())
 
     def summary(self) -> str:
         """Return a table of layers, row shapes, parameters and bytes, to be printed."""
@@ -483,11 +492,3 @@ def _values(argument: str, given: Value | Sequence[Value]) -> list[Value]:
         got = "one twice" if values else "none"
         raise check.wrong_value(argument, "one or more different values", got)
     return values
-
-
-def _split(examples: Examples, share: float) -> tuple[Examples, Examples]:
-    n = int(len(examples) * (1 - share))
-    if not 0 < n < len(examples):
-        expected = f"a share that leaves rows on both sides of {len(examples)}"
-        raise check.wrong_value("validation_split", expected, share)
-    return examples.split(n)

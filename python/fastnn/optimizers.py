@@ -64,6 +64,10 @@ class Optimizer(Description):
                 config[item.name] = int(value) if isinstance(value, bool) else value
         return Spec(self.kind, config)
 
+    def continues(self, other: Optimizer) -> bool:
+        """Return whether a state of the other one means the same here."""
+        return isinstance(self, type(other)) or isinstance(other, type(self))
+
     def rates(self, first_step: int, n_steps: int, total_steps: int) -> NDArray[np.float64]:
         """Return the float64 learning rates of n_steps steps."""
         if isinstance(self.learning_rate, Schedule):

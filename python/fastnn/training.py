@@ -187,6 +187,15 @@ def kept_true(model: Model) -> Iterator[None]:
         raise
 
 
+def split(examples: Examples, share: float) -> tuple[Examples, Examples]:
+    """Return the examples but the last `share` of them, and those."""
+    n = int(len(examples) * (1 - share))
+    if not 0 < n < len(examples):
+        expected = f"a share that leaves rows on both sides of {len(examples)}"
+        raise check.wrong_value("validation_split", expected, share)
+    return examples.split(n)
+
+
 def snapshot(model: Model) -> tuple[list[Array], dict[str, Array]]:
     """Return copies of the weights and of the optimizer's state."""
     return model.get_weights(), model.network.engine.state()

@@ -5,6 +5,7 @@ import re
 import sys
 from pathlib import Path
 
+import fastnn
 import pytest
 
 from bench.size import ROOT, sources
@@ -45,6 +46,7 @@ MODULES = {
         "check",
         "files",
     },
+    "learn": {"learn", "check", *fastnn.__all__},
     "files": set(),
     "check": set(),
     "description": {"check"},
@@ -61,9 +63,21 @@ USES_CORE = {
     "__init__",
 }
 REQUIRED = {"numpy", "sklearn", "narwhals", "safetensors", "tqdm"}
-OPTIONAL = {"matplotlib", "cupy", "marimo", "pyarrow", "onnx", "usearch", "scipy", "joblib"}
+OPTIONAL = {
+    "matplotlib",
+    "cupy",
+    "marimo",
+    "anywidget",
+    "traitlets",
+    "pyarrow",
+    "onnx",
+    "usearch",
+    "scipy",
+    "joblib",
+}
 OUTSIDE = {module: {"numpy"} for module in MODULES}
 OUTSIDE |= {"estimators": REQUIRED | {"scipy"}, "files": {"numpy", "safetensors"}}
+OUTSIDE |= {"learn": REQUIRED | OPTIONAL}
 
 
 def includes(path):
@@ -128,6 +142,7 @@ def test_a_module_imports_what_its_place_allows(path):
     module = module_of(path)
     ours, others = ours_and_others(path)
     assert ours <= MODULES.get(module, ours)
+    assert "learn" not in ours or module in {"learn", "cli"}
     assert others <= OUTSIDE.get(module, REQUIRED | OPTIONAL | {"pandas", "polars"})
     if module not in USES_CORE:
         assert "_core" not in ours
