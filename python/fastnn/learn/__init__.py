@@ -1,0 +1,1 @@
+"""Learning by running: the lessons and the playground."""

@@ -1,0 +1,1 @@
+"""A live look at training: what runs, how it is measured, and how a browser shows it."""
