@@ -1,4 +1,4 @@
-"""The program `fastnn`: demo, info, data. Exit codes: 0 done, 1 failed, 2 wrong use."""
+"""The program `fastnn`: demo, tutorial, info, data. Exit codes: 0 done, 1 failed, 2 wrong use."""
 
 from __future__ import annotations
 
@@ -12,9 +12,19 @@ from fastnn import __version__
 EXAMPLES = """\
 examples:
   fastnn demo                       train four kinds of model on real data
+  fastnn tutorial                   lessons, with minutes and ticks
+  fastnn tutorial 1                 open one in the browser
   fastnn info                       version, instruction set, threads, optional parts
   fastnn data list                  data sets that can be fetched, and their licences
   fastnn data get movielens-small   fetch one, with a checksum
+"""
+
+TUTORIAL_EXAMPLES = """\
+examples:
+  fastnn tutorial              list the lessons
+  fastnn tutorial 1            open one in the browser: pip install "fastnn[tutorial]"
+  fastnn tutorial 1 --plain    print one as text
+  fastnn tutorial --check      run all and print each fact, PASS or FAIL
 """
 
 
@@ -66,6 +76,8 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--seed", type=_seed, default=0, help="seed of all jobs (default: 0)")
     demo.set_defaults(run=_demo)
 
+    _add_tutorial(commands)
+
     info = commands.add_parser("info", help="version, instruction set, threads, optional parts")
     info.set_defaults(run=_info)
 
@@ -85,10 +97,49 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_tutorial(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    tutorial = commands.add_parser(
+        "tutorial",
+        help="lessons that run the library",
+        description="List the lessons, or open one in the browser.",
+        epilog=TUTORIAL_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    tutorial.add_argument("lesson", nargs="?", type=_lesson, metavar="N", help="number of a lesson")
+    way = tutorial.add_mutually_exclusive_group()
+    way.add_argument("--check", action="store_true", help="run without a browser, print the facts")
+    way.add_argument("--plain", action="store_true", help="print as text")
+    way.add_argument("--copy", type=Path, metavar="DIR", help="copy into a folder, to edit")
+    way.add_argument("--no-browser", action="store_true", help="serve, and only print the address")
+    tutorial.add_argument(
+        "--port", type=_port, default=0, help="of 127.0.0.1 (default: a free one)"
+    )
+    tutorial.set_defaults(run=_tutorial)
+
+
 def _seed(text: str) -> int:
     """Seed given on the command line: an integer from 0."""
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"expected an integer from 0, got {text!r}")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    """Port given on the command line: 0 is a free one."""
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"expected an integer in [0, 65535], got {text!r}")
+    return int(text)
+
+
+def _lesson(text: str) -> int:
+    """Lesson given on the command line."""
+    from fastnn.learn.tutorial import numbers
+
+    known = numbers()
+    if not text.isdecimal() or int(text) not in known:
+        raise argparse.ArgumentTypeError(
+            f"expected one of {', '.join(map(str, known))}, got {text!r}"
+        )
     return int(text)
 
 
@@ -107,6 +158,19 @@ def _demo(arguments: argparse.Namespace) -> int:
 
     run(picture=arguments.picture, seed=arguments.seed)
     return 0
+
+
+def _tutorial(arguments: argparse.Namespace) -> int:
+    from fastnn.learn import tutorial
+
+    return tutorial.main(
+        arguments.lesson,
+        check=arguments.check,
+        plain=arguments.plain,
+        copy=arguments.copy,
+        port=arguments.port,
+        browser=not arguments.no_browser,
+    )
 
 
 def _info(arguments: argparse.Namespace) -> int:

@@ -46,7 +46,7 @@ MODULES = {
         "check",
         "files",
     },
-    "learn": {"learn", "check", *fastnn.__all__},
+    "learn": {"__init__", "learn", "check", *fastnn.__all__},
     "files": set(),
     "check": set(),
     "description": {"check"},
@@ -77,7 +77,8 @@ OPTIONAL = {
 }
 OUTSIDE = {module: {"numpy"} for module in MODULES}
 OUTSIDE |= {"estimators": REQUIRED | {"scipy"}, "files": {"numpy", "safetensors"}}
-OUTSIDE |= {"learn": REQUIRED | OPTIONAL}
+# cycler comes with matplotlib
+OUTSIDE |= {"learn": REQUIRED | OPTIONAL | {"cycler"}}
 
 
 def includes(path):

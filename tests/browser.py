@@ -1,0 +1,63 @@
+"""A browser for tests: Debian's Chromium under Playwright, which reaches this machine alone."""
+
+import shutil
+
+import pytest
+
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+)
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory):
+    """The running browser, or a reason to skip."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+    program = shutil.which("chromium")
+    if program is None:
+        pytest.skip("needs Debian's chromium")
+    with playwright.sync_playwright() as driver:
+        started = driver.chromium.launch(executable_path=program, args=list(FLAGS))
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def browser(chromium):
+    """Return a maker of pages: `browser(width=1280, height=800)`, each with a fresh profile.
+
+    A page notes in `page.outside` every address beyond this machine that it asked for, and in
+    `page.complaints` the errors of its console and scripts.
+    """
+    contexts = []
+
+    def page(width=1280, height=800, **settings):
+        context = chromium.new_context(viewport={"width": width, "height": height}, **settings)
+        contexts.append(context)
+        made = context.new_page()
+        made.outside, made.complaints = [], []
+        made.on("request", lambda request: _note_outside(made, request.url))
+        made.on("pageerror", lambda error: made.complaints.append(str(error)))
+        made.on("console", lambda said: _note_complaint(made, said))
+        return made
+
+    yield page
+    for context in contexts:
+        context.close()
+
+
+def _note_outside(page, address):
+    if not address.startswith(("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:", "about:")):
+        page.outside.append(address)
+
+
+def _note_complaint(page, said):
+    if said.type == "error":
+        page.complaints.append(f"{said.text} ({said.location.get('url', '')})")
