@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         splits,
     )
     from fastnn.config import show_config
+    from fastnn.diagnosis import diagnose
     from fastnn.estimators import (
         Autoencoder,
         ConvClassifier,
@@ -53,6 +54,7 @@ __all__ = [
     "__version__",
     "callbacks",
     "datasets",
+    "diagnose",
     "functional",
     "get_num_threads",
     "initializers",
@@ -83,6 +85,7 @@ _HOMES = {
     "RankingRecommender": "estimators",
     "RatingRecommender": "estimators",
     "Sequential": "sequential",
+    "diagnose": "diagnosis",
     "get_num_threads": "threads",
     "load": "saving",
     "set_num_threads": "threads",
