@@ -180,7 +180,7 @@ def _reports(
         inner.set_weights({name: weights[name] for name, _ in inner.parameters()})
         found = inner.predict(x)
         outputs = dict(zip(watched, found if len(watched) > 1 else [found], strict=True))
-    for name, value in values.items():
+    for name in values:
         own = [key for key in gradients if key.rpartition("/")[0] == name]
         if not own and name not in outputs:
             continue

@@ -362,6 +362,7 @@ FIELDS: tuple[Field, ...] = (
 )
 BY_NAME = {entry.name: entry for entry in FIELDS}
 DEFAULTS: Settings = {entry.name: entry.checked(entry.default) for entry in FIELDS}
+RUN = tuple(entry.name for entry in FIELDS if entry.effect == "run")
 _EFFECTS = ("run", "live", "net", "data")
 
 
