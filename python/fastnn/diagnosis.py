@@ -26,6 +26,17 @@ UNLIKE = 100.0  # ratio of the largest to the smallest spread of the inputs
 FAR = 10.0  # distance of an input's mean from 0, in its standard deviations
 GAP = 2.0  # validation loss over training loss
 SATURATED = {"sigmoid": (0.02, 0.98), "tanh": (-0.96, 0.96)}
+KINDS = (
+    "diverged",
+    "symmetric_units",
+    "unscaled_inputs",
+    "exploding_gradients",
+    "vanishing_gradients",
+    "dead_units",
+    "saturated_units",
+    "large_updates",
+    "overfitting",
+)
 
 
 @dataclass(frozen=True)
@@ -68,8 +79,7 @@ class Finding:
     Attributes
     ----------
     kind : str
-        One of diverged, exploding_gradients, vanishing_gradients, symmetric_units, dead_units,
-        saturated_units, large_updates, unscaled_inputs, overfitting.
+        One of `KINDS`.
     layer : str or None
         The layer concerned.
     severity : {"broken", "warning"}
@@ -128,7 +138,7 @@ def diagnose(
     Returns
     -------
     Diagnosis
-        Named tuple of loss, validation_loss, layers and findings, the gravest first.
+        Named tuple of loss, validation_loss, layers and findings, the likeliest cause first.
 
     Examples
     --------
@@ -150,17 +160,24 @@ def diagnose(
     reports = tuple(_reports(model, x, gradients, weights, before))
     found = [
         *_diverged(loss, weights),
-        *_symmetric(model, weights),
-        *_gradients(reports, gradients, weights),
-        *_silent(reports),
-        *_updates(reports),
+        *(_symmetric(model, weights) or _learning(model, reports, gradients, weights)),
         *_inputs(x),
         *_gap(model.evaluate(x, y)["loss"], validation),
     ]
-    apart = {finding.layer for finding in found if finding.kind == "symmetric_units"}
-    found = [f for f in found if f.kind != "dead_units" or f.layer not in apart]
-    found.sort(key=lambda finding: finding.severity != "broken")
+    found.sort(key=lambda finding: KINDS.index(finding.kind))
     return Diagnosis(loss, validation, reports, tuple(found))
+
+
+def _learning(
+    model: Model,
+    reports: Sequence[LayerReport],
+    gradients: dict[str, Array],
+    weights: dict[str, Array],
+) -> list[Finding]:
+    """Find what keeps units that differ from learning."""
+    outputs = {name for name, value in model.network.values.items() if value in model.outputs}
+    hidden = [layer for layer in reports if layer.name not in outputs]
+    return [*_gradients(reports, gradients, weights), *_silent(hidden), *_updates(reports)]
 
 
 def _reports(
@@ -216,8 +233,8 @@ def _diverged(loss: float, weights: dict[str, Array]) -> Iterator[Finding]:
         yield Finding("diverged", None, "broken", text, remedy)
 
 
-def _symmetric(model: Model, weights: dict[str, Array]) -> Iterator[Finding]:
-    """Find hidden layers whose units are copies of one another."""
+def _symmetric(model: Model, weights: dict[str, Array]) -> list[Finding]:
+    """Find a hidden layer whose units are copies of one another."""
     for name in list(model.network.values)[:-1]:
         kernel = weights.get(f"{name}/kernel")
         if kernel is None or kernel.shape[-1] < 2:
@@ -229,8 +246,8 @@ def _symmetric(model: Model, weights: dict[str, Array]) -> Iterator[Finding]:
                 "same and get the same gradient: the layer is one unit wide for ever."
             )
             remedy = "Start from random weights: he_normal for relu, glorot_uniform for the others."
-            yield Finding("symmetric_units", name, "broken", text, remedy)
-            return
+            return [Finding("symmetric_units", name, "broken", text, remedy)]
+    return []
 
 
 def _gradients(
@@ -241,8 +258,8 @@ def _gradients(
     ratio = total / max(_norm([weights[name] for name in gradients]), 1e-30)
     if ratio > EXPLODING:
         text = (
-            f"The gradients are {ratio:.0f} times as large as the weights (norm {total:.2g}): each "
-            "layer multiplies them on the way back."
+            f"The gradients are {ratio:.0f} times as large as the weights (norm {total:.2g}): "
+            "layers multiply them on the way back, or the inputs are that large."
         )
         remedy = "Smaller initial weights, scaled inputs, a bound on the norm (global_clipnorm)."
         yield Finding("exploding_gradients", None, "broken", text, remedy)

@@ -82,8 +82,8 @@ class Experiment:
         All settings of the schema.
     table : Table, optional
         What the data set "csv" is.
-    table_name : str
-        The file it came from, for the script.
+    table_name, table_target : str
+        The file it came from and the column to learn, for the script.
 
     Attributes
     ----------
@@ -91,6 +91,8 @@ class Experiment:
         Steps done since the last reset.
     segments : tuple of Segment
         Settings and when they changed; the run can be repeated from them.
+    measured : tuple of float
+        Training and validation loss when last measured.
     update : list of array
         What the last step changed, in the order of the weights.
     diverged : str
@@ -104,13 +106,18 @@ class Experiment:
     ring: list[Moment]
     best: Best
     update: list[Array]
+    measured: tuple[float, float]
     diverged: str
     _origin: Sequential | None  # where the model stood before the changes at this step
 
     def __init__(
-        self, settings: Settings, table: Table | None = None, table_name: str = "data.csv"
+        self,
+        settings: Settings,
+        table: Table | None = None,
+        table_name: str = "data.csv",
+        table_target: str = "",
     ) -> None:
-        self.table, self.table_name, self.table_target = table, table_name, ""
+        self.table, self.table_name, self.table_target = table, table_name, table_target
         self.drawing: Drawing = DRAWN
         self.versions = {"data": 0, "net": 0, "settings": 0}
         self.curve = Curve([])
@@ -134,7 +141,7 @@ class Experiment:
             self._change_live(wanted)
         elif effect == "run":
             self.settings = wanted
-            self.versions["settings"] += 1
+            self._tell("settings")
         return effect
 
     def replace_data(
@@ -175,7 +182,7 @@ class Experiment:
 
     def record(self) -> tuple[float, float]:
         """Measure the losses, enter them into the curve, keep a moment; return the losses."""
-        loss, validation = self.losses()
+        self.measured = loss, validation = self.losses()
         self.curve = self.curve.append(self.step, loss, validation)
         if validation < self.best.loss:
             self.best = Best(validation, self.epoch)
@@ -184,19 +191,23 @@ class Experiment:
         return loss, validation
 
     def rewind(self, step: int) -> int:
-        """Go back to the last moment kept at or before a step; return its step."""
-        kept = [moment for moment in self.ring if moment.step <= step] or self.ring[:1]
+        """Go back to a step, or stay where that lies ahead; return the step reached.
+
+        From the last moment kept before it the run is repeated, changes of settings and all: the
+        same bits come out.
+        """
+        step = min(step, self.step)
+        kept = [moment for moment in self.ring if moment.step <= step]
         moment = kept[-1]
+        again = [s for s in self.segments if s not in moment.segments and s.start <= step]
+        self._restore(moment)
         self.ring = kept
-        self.segments, self.best = moment.segments, moment.best
-        runs = {name: self.settings[name] for name in schema.RUN}
-        self.settings = {**moment.segments[-1].settings, **runs}
-        self.step, self.diverged, self.update = moment.step, "", []
-        self.curve = self.curve.cut(step=moment.step)
-        self._origin = None
-        self._take(self._built(self.settings), moment.model)
-        self.versions["settings"] += 1
-        return moment.step
+        for segment in again:
+            self._repeat(segment.start)
+            self._change_live(segment.settings)
+        self._repeat(step)
+        self.record()
+        return self.step
 
     @property
     def epoch(self) -> int:
@@ -206,7 +217,7 @@ class Experiment:
     def steps_to_epoch_end(self) -> int:
         """Return the steps until this epoch is over."""
         size = min(self.settings["batch_size"], self.points.n_train)
-        return -(-self.points.n_train // size) - self.model.progress.step_in_epoch
+        return int(-(-self.points.n_train // size) - self.model.progress.step_in_epoch)
 
     def target(self, y: Array) -> Array:
         """Return targets in the form that the loss wants."""
@@ -230,7 +241,7 @@ class Experiment:
         self.ring = []
         self._interval = 10
         self.curve = Curve([], self.curve.version + 1)
-        self.versions = {name: value + 1 for name, value in self.versions.items()}
+        self._tell(*self.versions)
         self.record()
 
     def _change_data(self, wanted: Settings, task_given: bool) -> None:
@@ -254,8 +265,26 @@ class Experiment:
         self.settings, self.diverged = wanted, ""
         kept = self.segments[:-1] if again else self.segments
         self.segments = (*kept, Segment(self.step, wanted))
-        self.versions["settings"] += 1
-        self.versions["net"] += 1
+        self._tell("settings", "net")
+
+    def _tell(self, *parts: str) -> None:
+        """Give new version numbers to what has changed."""
+        self.versions = {name: n + (name in parts) for name, n in self.versions.items()}
+
+    def _restore(self, moment: Moment) -> None:
+        """Stand where a moment stood, and forget what came later."""
+        self.segments, self.best = moment.segments, moment.best
+        runs = {name: self.settings[name] for name in schema.RUN}
+        self.settings = {**moment.segments[-1].settings, **runs}
+        self.step, self.diverged, self.update = moment.step, "", []
+        self.curve = self.curve.cut(step=moment.step)
+        self._origin = None
+        self._take(self._built(self.settings), moment.model)
+        self._tell("settings", "net")
+
+    def _repeat(self, step: int) -> None:
+        if step > self.step:
+            self.advance(step - self.step)
 
     def _take(self, model: Sequential, origin: Sequential) -> None:
         model.take_over(origin)

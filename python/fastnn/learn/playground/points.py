@@ -126,7 +126,7 @@ def source(settings: Mapping[str, Any], drawing: Drawing, table: Table | None) -
     return Source(bunch.data, bunch.target.astype(np.int64), tuple(bunch.feature_names), names)
 
 
-def natural_task(found: Source) -> str:
+def natural_task(found: Source | Table) -> str:
     """Return the task that the targets of a data set suggest."""
     if not found.classes:
         return "regression"
