@@ -89,13 +89,22 @@ class Facts(tuple[Fact, ...]):
         return "\n".join(map(str, self))
 
     def _repr_html_(self) -> str:
-        cells = (("PASS" if f.holds else "FAIL", f.text, f.claim) for f in self)
-        rows = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
-            for row in cells
+        head = _row("th", "Result", "Fact", "Measured")
+        rows = "".join(_row("td", "PASS" if f.holds else "FAIL", f.text, f.claim) for f in self)
+        caption = "What this lesson claims, measured when you opened it"
+        return (
+            f'<table style="width: 100%"><caption>{caption}</caption>'
+            f"<thead>{head}</thead><tbody>{rows}</tbody></table>"
         )
-        head = "<tr><th>Result</th><th>Fact</th><th>Measured</th></tr>"
-        return f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>"
+
+
+def _row(kind: str, *cells: str) -> str:
+    """Return a row of a table; the last cell stays on one line."""
+    style = "text-align: left; vertical-align: top; padding: 0.2em 1em 0.2em 0"
+    styles = [style] * (len(cells) - 1) + [style + "; white-space: nowrap"]
+    parts = zip(styles, cells, strict=True)
+    shown = "".join(f'<{kind} style="{s}">{html.escape(cell)}</{kind}>' for s, cell in parts)
+    return f"<tr>{shown}</tr>"
 
 
 def check(facts: Iterable[Fact]) -> Facts:

@@ -7,7 +7,7 @@ import inspect
 import re
 import textwrap
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeGuard
 
 from fastnn.learn.lesson import Exercise, Picture
 from fastnn.learn.runner import Cell, Played, find, play
@@ -58,7 +58,9 @@ def _text(shown: Any) -> str:
             text = text.replace(f"{{{name}}}", "" if name == "show" else _text(element))
         return markdown(text.replace("{{", "{").replace("}}", "}"))
     if isinstance(shown, Element):
-        return "\n".join([markdown(shown.label), *(f"  ( ) {option}" for option in shown.options)])
+        # a control that one cannot move says nothing; a choice is part of a question
+        options = [f"  ( ) {option}" for option in shown.options]
+        return "\n".join([markdown(shown.label), *options]) if options else ""
     if isinstance(shown, Stack):
         titles = [f"{title}\n\n" for title in shown.titles] or [""] * len(shown.items)
         items = zip(titles, shown.items, strict=True)
@@ -69,15 +71,17 @@ def _text(shown: Any) -> str:
 
 
 def _picture(cell: Cell) -> str:
-    """Return the description of a picture that is not drawn, if it is a constant."""
-    for node in ast.walk(cell.node):
-        if (
-            isinstance(node, ast.keyword)
-            and node.arg == "alt"
-            and isinstance(node.value, ast.Constant)
-        ):
-            return textwrap.fill(f"[picture: {node.value.value!s}]", WIDTH)
-    return f"[picture: {cell.name.removeprefix('picture_').replace('_', ' ')}]"
+    """Return the description of a picture that is not drawn; numbers in it are left out."""
+    described = [node.value for node in ast.walk(cell.node) if _is_description(node)]
+    if not described:
+        return f"[picture: {cell.name.removeprefix('picture_').replace('_', ' ')}]"
+    parts = described[0].values if isinstance(described[0], ast.JoinedStr) else described
+    words = (str(p.value) if isinstance(p, ast.Constant) else "..." for p in parts)
+    return textwrap.fill(f"[picture: {''.join(words)}]", WIDTH)
+
+
+def _is_description(node: ast.AST) -> TypeGuard[ast.keyword]:
+    return isinstance(node, ast.keyword) and node.arg == "alt"
 
 
 def _code(cell: Cell) -> str:

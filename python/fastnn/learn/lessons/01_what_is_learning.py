@@ -204,33 +204,54 @@ def words(mo):
 
 
 @app.cell
+def library_title(mo):
+    mo.md("## In the library")
+    return
+
+
+@app.cell
 def library(fastnn, mo, x, y):
     model = fastnn.Sequential(
-        [fastnn.layers.Dense(1, kernel_initializer="zeros")], input_shape=1, dtype="float64", seed=0
+        [fastnn.layers.Dense(1, kernel_initializer="zeros")],
+        input_shape=1,
+        dtype="float64",
+        seed=0,
     )
     model.compile(optimizer=fastnn.optimizers.SGD(0.1), loss="mse")
     model.fit(x, y, epochs=100, batch_size=len(x), verbose=0)
     learnt = [weight.item() for weight in model.get_weights()]
-    mo.show_code(learnt, position="above")
+    mo.show_code(f"slope {learnt[0]:.6f}, bias {learnt[1]:.6f}", position="above")
     return (learnt,)
 
 
 @app.cell
+def plain_python_title(mo):
+    mo.md("""
+    ## The same in plain Python
+
+    A model of two parameters needs no library. The gradient of a squared error is twice the error,
+    times x for the slope and times 1 for the bias.
+    """)
+    return
+
+
+@app.cell
 def plain_python(mo, np, x, y):
-    w = b = 0.0
+    w, b = 0.0, 0.0
     for _ in range(100):
         error = w * x + b - y
-        w, b = w - 0.1 * np.mean(2 * error * x), b - 0.1 * np.mean(2 * error)
-    w, b = float(w), float(b)
-    mo.show_code([w, b], position="above")
+        w_gradient = np.mean(2 * error * x)
+        b_gradient = np.mean(2 * error)
+        w, b = w - 0.1 * w_gradient, b - 0.1 * b_gradient
+    mo.show_code(f"slope {w:.6f}, bias {b:.6f}", position="above")
     return b, w
 
 
 @app.cell
 def the_same(b, learnt, mo, w):
     mo.md(f"""
-    The first block is the library, the second **the same in plain Python**. They took the same
-    100 steps, and their numbers differ by {max(abs(learnt[0] - w), abs(learnt[1] - b)):.0e}.
+    They took the same 100 steps. The largest difference between their numbers is
+    {max(abs(learnt[0] - w), abs(learnt[1] - b)):.0e}.
     """)
     return
 
