@@ -162,7 +162,8 @@ def _as_function(node: ast.FunctionDef) -> ast.FunctionDef:
         made = body.pop().value or made  # type: ignore[attr-defined]
     shown: ast.expr = ast.Constant(None)
     if body and isinstance(body[-1], ast.Expr):
-        shown = body.pop().value if node.name != "facts" else shown  # type: ignore[attr-defined]
+        last = body.pop().value  # type: ignore[attr-defined]
+        shown = shown if node.name == "facts" else last
     both = [
         ast.Assign([ast.Name(SHOWN, ast.Store())], shown),
         ast.Return(ast.Tuple([made, ast.Name(SHOWN, ast.Load())], ast.Load())),

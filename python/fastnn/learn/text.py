@@ -14,6 +14,7 @@ from fastnn.learn.runner import Cell, Played, find, play
 from fastnn.learn.standin import Element, Form, Shown, Stack, Text
 
 WIDTH = 80
+NUMBER = "\0"
 ITEM = re.compile(r"(\s*(?:[-*]|\d+\.) +)(.*)", re.DOTALL)
 
 
@@ -63,21 +64,23 @@ def _text(shown: Any) -> str:
         return "\n".join([markdown(shown.label), *options]) if options else ""
     if isinstance(shown, Stack):
         titles = [f"{title}\n\n" for title in shown.titles] or [""] * len(shown.items)
-        items = zip(titles, shown.items, strict=True)
-        return "\n\n".join(title + _text(item) for title, item in items)
+        items = zip(titles, map(_text, shown.items), strict=True)
+        return "\n\n".join(title + item for title, item in items if item)
     if isinstance(shown, Shown):
         return _text(shown.output)
     return f"[picture: {shown.alt}]" if isinstance(shown, Picture) else str(shown)
 
 
 def _picture(cell: Cell) -> str:
-    """Return the description of a picture that is not drawn; numbers in it are left out."""
+    """Return the description of a picture that is not drawn, but for sentences with numbers."""
     described = [node.value for node in ast.walk(cell.node) if _is_description(node)]
     if not described:
         return f"[picture: {cell.name.removeprefix('picture_').replace('_', ' ')}]"
     parts = described[0].values if isinstance(described[0], ast.JoinedStr) else described
-    words = (str(p.value) if isinstance(p, ast.Constant) else "..." for p in parts)
-    return textwrap.fill(f"[picture: {''.join(words)}]", WIDTH)
+    words = (str(p.value) if isinstance(p, ast.Constant) else NUMBER for p in parts)
+    sentences = re.split(r"(?<=\.) ", "".join(words))
+    kept = " ".join(sentence for sentence in sentences if NUMBER not in sentence)
+    return textwrap.fill(f"[picture: {kept}]", WIDTH)
 
 
 def _is_description(node: ast.AST) -> TypeGuard[ast.keyword]:

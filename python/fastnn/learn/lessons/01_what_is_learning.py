@@ -205,7 +205,11 @@ def words(mo):
 
 @app.cell
 def library_title(mo):
-    mo.md("## In the library")
+    mo.md("""
+    ## In the library
+
+    A layer with one unit is a line. `compile` says how to learn, `fit` learns.
+    """)
     return
 
 
@@ -378,6 +382,15 @@ def exercise_2(lesson, loss_of, mo):
 @app.cell
 def verdict_2(answer_2, exercise_2, mo):
     exercise_2.verdict(mo, answer_2.value)
+    return
+
+
+@app.cell
+def read_on(mo):
+    mo.md("""
+    To read on: I. Goodfellow, Y. Bengio, A. Courville, *Deep Learning*,
+    [chapter 5, Machine learning basics](https://www.deeplearningbook.org/contents/ml.html).
+    """)
     return
 
 
