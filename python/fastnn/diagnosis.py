@@ -193,10 +193,12 @@ def _reports(
     watched = [name for name, word in words.items() if word == "relu" or word in SATURATED]
     outputs: dict[str, Array] = {}
     if watched:
-        inner = Model(model.inputs, [values[name] for name in watched], dtype=model.dtype)
+        inside = [values[name] for name in watched]
+        every = [*inside, *(value for value in model.outputs if value not in inside)]
+        inner = Model(model.inputs, every, dtype=model.dtype)
         inner.set_weights({name: weights[name] for name, _ in inner.parameters()})
         found = inner.predict(x)
-        outputs = dict(zip(watched, found if len(watched) > 1 else [found], strict=True))
+        outputs = dict(zip(watched, found if len(every) > 1 else [found], strict=False))
     for name in values:
         own = [key for key in gradients if key.rpartition("/")[0] == name]
         if not own and name not in outputs:

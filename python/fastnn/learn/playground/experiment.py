@@ -194,12 +194,12 @@ class Experiment:
         """Go back to a step, or stay where that lies ahead; return the step reached.
 
         From the last moment kept before it the run is repeated, changes of settings and all: the
-        same bits come out.
+        same bits come out. A change made at that very step is undone.
         """
         step = min(step, self.step)
         kept = [moment for moment in self.ring if moment.step <= step]
         moment = kept[-1]
-        again = [s for s in self.segments if s not in moment.segments and s.start <= step]
+        again = [s for s in self.segments if s not in moment.segments and s.start < step]
         self._restore(moment)
         self.ring = kept
         for segment in again:

@@ -193,6 +193,10 @@ class Trainer:
 
         return self._ask(back)
 
+    def data_version(self) -> int:
+        """Return a number that grows when the points change."""
+        return self._latest.versions["data"]
+
     def data(self) -> dict[str, Any]:
         """Return the points and their names, as the page draws them."""
         latest = self._latest
