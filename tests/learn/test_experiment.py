@@ -3,6 +3,7 @@
 import io
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,7 +43,7 @@ LIVE = [
     {"optimizer": "rmsprop", "centered": True, "learning_rate": 0.001},
     {"optimizer": "adagrad", "loss": "huber", "learning_rate": 0.1},
 ]
-SCRIPTS = {
+SCRIPTS: dict[str, dict[str, Any]] = {
     "spiral": {},
     "features": {"features": ["x1", "x2^2", "x1*x2", "sin(x1)"], "scaling": False},
     "pinwheel": {"data": "pinwheel", "task": "multiclass", "layers": [5, 300 // 10]},
