@@ -10,6 +10,7 @@ import pytest
 from bench.size import ROOT, over_budget, sources
 
 TEXTS = {".py", ".pyi", ".h", ".cpp", ".md", ".toml", ".txt", ".yaml", ".json", ""}
+TEXTS |= {".js", ".css", ".html", ".svg"}
 
 
 def texts():
