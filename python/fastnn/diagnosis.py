@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn import data
 from fastnn.model import Model
+from fastnn.network import Network
 
 __all__ = ["Diagnosis", "Finding", "LayerReport", "diagnose"]
 
@@ -195,10 +197,9 @@ def _reports(
     if watched:
         inside = [values[name] for name in watched]
         every = [*inside, *(value for value in model.outputs if value not in inside)]
-        inner = Model(model.inputs, every, dtype=model.dtype)
-        inner.set_weights({name: weights[name] for name, _ in inner.parameters()})
-        found = inner.predict(x)
-        outputs = dict(zip(watched, found if len(every) > 1 else [found], strict=False))
+        inner = Network(model.inputs, every, model.setup, weights)
+        rows = data.convert_inputs("x", x, inner.input_specs, model.dtype)
+        outputs = dict(zip(watched, inner.engine.predict(rows, 1024, 1), strict=False))
     for name in values:
         own = [key for key in gradients if key.rpartition("/")[0] == name]
         if not own and name not in outputs:

@@ -22,6 +22,8 @@ from fastnn.learn.playground.views import Views
 T = TypeVar("T")
 
 CALL = 0.004  # seconds that one call of the core should last
+LONGEST_CALL = 0.05  # for networks that take long to measure
+MEASURING = 8  # a call lasts at least so many times as long as measuring the losses after it
 IDLE = 2.0  # seconds without a look after which training waits
 MOST_STEPS = 100_000
 MOST_POINTS = 2000
@@ -332,25 +334,31 @@ class Trainer:
             n = min(n, settings["budget"] - experiment.step)
         begun = time.perf_counter()
         if n > 0:
-            self._advance(n)
+            experiment.advance(n)
         spent = time.perf_counter() - begun
+        self._measure()
+        measuring = time.perf_counter() - begun - spent
         if settings["speed"]:
             with self._wake:
                 self._wake.wait(max(0.0, n / settings["speed"] - spent))
             spent = time.perf_counter() - begun
         elif spent > 0:
-            self._steps_a_call = max(1, min(round(n * CALL / spent), 2 * n, MOST_STEPS))
-        self._speed += 0.1 * (n / max(spent, 1e-9) - self._speed)
+            goal = min(max(CALL, MEASURING * measuring), LONGEST_CALL)
+            self._steps_a_call = max(1, min(round(n * goal / spent), 2 * n, MOST_STEPS))
+        self._speed += 0.1 * (n / max(spent + measuring, 1e-9) - self._speed)
         self._stop_by_rules()
 
     def _advance(self, n: int) -> int:
         """Train for n steps and measure; return how many were done."""
         done = self._experiment.advance(n)
+        self._measure()
+        return done
+
+    def _measure(self) -> None:
         self._experiment.record()
         if self._experiment.diverged:
             self._running = False
             self._status, self._why = "diverged", self._experiment.diverged
-        return done
 
     def _stop_by_rules(self) -> None:
         settings, experiment = self._experiment.settings, self._experiment

@@ -20,6 +20,9 @@ Array = NDArray[Any]
 
 THUMBNAIL = 24  # pixels of a side
 SHOWN = 8  # units of a layer that are drawn
+GRID, GRID_AT_REST = 0.006, 0.1  # seconds that a boundary may take; else it has fewer pixels
+LEAST_SIDE = 32
+FLOPS = 2e10  # a second, as a first guess at what a pixel takes
 ROWS = 500  # at most, to measure gradients and silent units on
 PATIENCE = 0.1  # seconds between two diagnoses of a network in training
 DIVERGED = {
@@ -41,6 +44,7 @@ class Views:
         self._model: Sequential
         self._hidden: Model | None
         self._pixels: dict[int, tuple[int, Array]] = {}
+        self._pixel_cost = 0.0
         self._found: dict[str, Any] = {}
         self._found_for: tuple[object, ...] = ()
         self._found_at = 0.0
@@ -63,7 +67,7 @@ class Views:
         since : int
             Entries of the curve that the browser has.
         side : int
-            Pixels of the boundary's side.
+            Pixels of the boundary's side, at most: a large network gets half or a quarter.
         edges : {"weight", "gradient", "update"}
         rows : {"training", "validation"}
             What confusion, ROC and calibration are of.
@@ -96,6 +100,7 @@ class Views:
                 network.hidden_outputs(self._model) if snapshot.settings["layers"] else None
             )
             self._net, self._pixels, self._found_for = net, {}, ()
+            self._pixel_cost = 2 * self._model.count_params() / FLOPS
         self._model.set_weights(snapshot.weights)
         if self._hidden is not None:
             self._hidden.set_weights(snapshot.weights[: len(self._hidden.parameters())])
@@ -118,7 +123,13 @@ class Views:
         """Yield the boundary and the thumbnails of hidden units."""
         with np.errstate(all="ignore"):
             if "boundary" in views:
-                output = self._model.predict(self._grid(snapshot, side), n_jobs=1)
+                budget = GRID if snapshot.status == "running" else GRID_AT_REST
+                while side > LEAST_SIDE and side * side * self._pixel_cost > budget:
+                    side //= 2
+                shown = self._grid(snapshot, side)
+                begun = time.perf_counter()
+                output = self._model.predict(shown, n_jobs=1)
+                self._pixel_cost = (time.perf_counter() - begun) / (side * side)
                 yield self._boundary(snapshot, np.asarray(output), side)
             if "neurons" in views and self._hidden is not None:
                 found = self._hidden.predict(self._grid(snapshot, THUMBNAIL), n_jobs=1)
