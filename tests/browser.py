@@ -1,5 +1,6 @@
 """A browser for tests: Debian's Chromium under Playwright, which reaches this machine alone."""
 
+import contextlib
 import shutil
 
 import pytest
@@ -29,9 +30,9 @@ def chromium(tmp_path_factory):
         started.close()
 
 
-@pytest.fixture
-def browser(chromium):
-    """Return a maker of pages: `browser(width=1280, height=800)`, each with a fresh profile.
+@contextlib.contextmanager
+def pages(chromium):
+    """A maker of pages, `page(width=1280, height=800)`, each with a fresh profile.
 
     A page notes in `page.outside` every address beyond this machine that it asked for, and in
     `page.complaints` the errors of its console and scripts.
@@ -51,6 +52,13 @@ def browser(chromium):
     yield page
     for context in contexts:
         context.close()
+
+
+@pytest.fixture
+def browser(chromium):
+    """Return a maker of pages for one test."""
+    with pages(chromium) as page:
+        yield page
 
 
 def _note_outside(page, address):

@@ -1,13 +1,17 @@
 """Every lesson as a learner meets it: marimo's app mode in a real browser."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
 import sys
 
 import pytest
-from fastnn.learn import runner
+from fastnn.learn import lesson, runner
+from fastnn.learn.lesson import Exercise
+
+from tests.browser import pages
 
 LESSONS = list(runner.catalogue().values())
 
@@ -39,22 +43,66 @@ def served(number, state):
         server.communicate()
 
 
-@pytest.fixture
-def page(browser):
+@pytest.fixture(scope="module")
+def state(tmp_path_factory):
+    return tmp_path_factory.mktemp("state")
+
+
+@pytest.fixture(scope="module", params=LESSONS, ids=shown)
+def opened(request, chromium, state):
+    """A lesson and its address."""
     pytest.importorskip("marimo")
-    return browser()
+    with served(request.param.number, state) as address:
+        yield request.param, address
 
 
-@pytest.mark.parametrize("lesson", LESSONS, ids=shown)
-def test_a_lesson_opens_without_an_error(lesson, page, tmp_path):
-    with served(lesson.number, tmp_path) as address:
-        page.goto(address)
-        heading = page.get_by_role("heading", level=1)
-        heading.wait_for()
-        assert heading.inner_text() == f"{lesson.number}. {lesson.title}"
-        # the facts come last: all cells have run
-        page.get_by_role("cell", name="PASS").first.wait_for()
-        assert page.get_by_text("Traceback").count() == 0
-        assert page.locator(".marimo-error, [data-testid=marimo-error]").count() == 0
-        assert page.complaints == []
-        assert page.outside == []
+@pytest.fixture(scope="module")
+def page(chromium, opened):
+    """The page of the lesson, all of whose cells have run: the facts come last."""
+    with pages(chromium) as new_page:
+        found = new_page()
+        found.goto(opened[1])
+        found.get_by_role("cell", name="PASS").first.wait_for()
+        yield found
+
+
+def test_a_lesson_opens_without_an_error(opened, page):
+    shown = opened[0]
+    title = f"{shown.number}. {shown.title}"
+    assert page.get_by_role("heading", level=1).inner_text() == title.rstrip(".")
+    assert page.title() == title.rstrip(".")
+    assert page.get_by_text("Traceback").count() == 0
+    assert page.locator("[data-testid=marimo-error], .output-error").count() == 0
+    assert page.complaints == []
+    assert page.outside == []
+
+
+def test_one_predicts_before_one_sees_a_picture(page):
+    page.get_by_text(lesson.PREDICT_FIRST).first.wait_for()
+    page.get_by_role("radiogroup").first.get_by_role("radio").first.check()
+    page.get_by_text("The answer:").or_(page.get_by_text("You predicted right.")).wait_for()
+    page.get_by_text(lesson.PREDICT_FIRST).first.wait_for(state="detached")
+    assert page.get_by_text("Traceback").count() == 0
+    assert page.complaints == []
+
+
+def test_right_answers_tick_the_lesson(opened, page, state):
+    shown = opened[0]
+    played = runner.play(shown)
+    for exercise in played.names.values():
+        if isinstance(exercise, Exercise):
+            fill_in(page, exercise)
+            page.get_by_text("Right.", exact=True).nth(int(exercise.name[-1]) - 1).wait_for()
+    noted = json.loads((state / "fastnn" / "lessons.json").read_text())["right"]
+    assert {f"{shown.number}.1", f"{shown.number}.2"} <= {*noted}
+
+
+def fill_in(page, exercise):
+    """Answer an exercise rightly."""
+    form = page.locator("marimo-ui-element").filter(has_text=f"Exercise {exercise.name}").last
+    if exercise.choices:
+        form.get_by_role("radio", name=exercise.answer).check()
+    else:
+        field = form.locator("input:not([type=checkbox]):not([type=hidden])").first
+        field.fill(f"{exercise.answer:.6g}")
+        field.press("Enter")

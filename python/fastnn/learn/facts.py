@@ -99,11 +99,9 @@ class Facts(tuple[Fact, ...]):
 
 
 def _row(kind: str, *cells: str) -> str:
-    """Return a row of a table; the last cell stays on one line."""
+    """Return a row of a table."""
     style = "text-align: left; vertical-align: top; padding: 0.2em 1em 0.2em 0"
-    styles = [style] * (len(cells) - 1) + [style + "; white-space: nowrap"]
-    parts = zip(styles, cells, strict=True)
-    shown = "".join(f'<{kind} style="{s}">{html.escape(cell)}</{kind}>' for s, cell in parts)
+    shown = "".join(f'<{kind} style="{style}">{html.escape(cell)}</{kind}>' for cell in cells)
     return f"<tr>{shown}</tr>"
 
 

@@ -28,6 +28,8 @@ __all__ = [
     "reveal",
 ]
 
+PREDICT_FIRST = "The picture comes once you have made your prediction above."
+
 
 def predict_first(mo: Any, prediction: Any) -> None:
     """Stop the cell until the learner has made a prediction.
@@ -39,8 +41,7 @@ def predict_first(mo: Any, prediction: Any) -> None:
     prediction : ui element
         The question; its value is None until it is answered.
     """
-    note = "*The picture comes once you have made your prediction above.*"
-    mo.stop(prediction.value is None, mo.md(note))
+    mo.stop(prediction.value is None, mo.md(f"*{PREDICT_FIRST}*"))
 
 
 def reveal(mo: Any, prediction: Any, right: str, why: str) -> Any:

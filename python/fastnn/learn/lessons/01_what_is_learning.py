@@ -95,7 +95,7 @@ def sliders(lesson, mo, prediction):
             the loss of *every* line: dark is small. Blue is the way that you went. Then let the
             machine walk from where you stand.
             """),
-            mo.hstack([slope, bias, learn], justify="start", gap=2),
+            mo.hstack([slope, bias, learn], justify="start", gap=2, wrap=True),
         ]
     )
     return bias, learn, slope, trail

@@ -83,7 +83,7 @@ def sliders(lesson, mo, prediction):
             Twelve epochs, whatever the batch. Find the fastest rate with a batch of 442, which is
             everybody. Then go one notch further. Then go back, and make the batch smaller.
             """),
-            mo.hstack([rate, batch], justify="start", gap=2),
+            mo.hstack([rate, batch], justify="start", gap=2, wrap=True),
         ]
     )
     return batch, rate
@@ -138,8 +138,10 @@ def picture_valley(batch, best, lesson, losses, np, rate, walk, x):
         curve.axhline(_least, color=lesson.BLUE, linestyle="--", label=f"least: {_least:.4f}")
         curve.legend()
         curve.set(xlabel="epochs", ylabel="loss", yscale="log", title=_end)
+        _ticks = [0.4, 1, 4, 10, 100, 1e3, 1e4, 1e5, 1e6]
+        curve.set_yticks(_ticks, [f"{tick:g}" for tick in _ticks])
+        curve.set_yticks([], minor=True)
         curve.set_ylim(0.3, max(5, min(_loss.max(), 1e6)))
-        curve.yaxis.set_minor_formatter("")
 
     lesson.figure(
         _draw,
@@ -209,8 +211,7 @@ def both_sides(limit, losses, walk, x):
 def what_broke(above, below, beyond, mo):
     mo.stop(not beyond.value)
     _rows = "\n    ".join(f"| {n} | {below[n]:.4f} | {above[n]:.4g} |" for n in (0, 10, 50, 100))
-    mo.md(
-        f"""
+    mo.md(f"""
     | step | loss at 0.95 times the limit | loss at 1.05 times the limit |
     | --- | --- | --- |
     {_rows}
@@ -218,8 +219,7 @@ def what_broke(above, below, beyond, mo):
     A tenth of difference in the rate, and one walk arrives while the other flies off. Growth by a
     constant factor looks harmless for some steps. **If the loss of a training run rises from step
     to step, make the rate smaller before you look for anything else.**
-    """
-    )
+    """)
     return
 
 
@@ -283,8 +283,7 @@ def batches(best, fastnn, losses, mo, np, walk, x, y):
     noise = {batch: gradients_of(batch, 4000).var(axis=0).sum() for batch in (4, 16, 64)}
     walks = {(r, n): losses(walk(r, n, 12))[-1] for r in (0.03, 0.25) for n in (4, 442)}
     _rows = "\n    ".join(f"| {batch} | {found:.4f} |" for batch, found in noise.items())
-    mo.md(
-        f"""
+    mo.md(f"""
     ## How many people for a step?
 
     All of them (*batch gradient descent*), one (*stochastic gradient descent*), or a few
@@ -306,8 +305,7 @@ def batches(best, fastnn, losses, mo, np, walk, x, y):
 
     **Redundancy** makes this stronger. If every person were in the data twice, the gradient of
     everybody would be the same and cost twice as much; a batch of 16 would cost what it did.
-    """
-    )
+    """)
     return noise, walks
 
 
