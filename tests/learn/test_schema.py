@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from fastnn.learn.playground import schema
 from fastnn.learn.playground.breaking import PRESETS
-from fastnn.learn.playground.schema import BY_NAME, DEFAULTS, FIELDS
+from fastnn.learn.playground.schema import BY_NAME, DEFAULTS
+from fastnn.learn.playground.settings import FIELDS
 
 
 def some_value(field, random):

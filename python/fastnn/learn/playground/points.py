@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fastnn import check
 from fastnn.datasets import Table, make_points
-from fastnn.learn.playground.schema import SYNTHETIC
+from fastnn.learn.playground.settings import SYNTHETIC
 
 Array = NDArray[Any]
 

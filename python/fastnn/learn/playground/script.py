@@ -9,7 +9,8 @@ from fastnn import __version__, layers
 from fastnn.learn.playground import network
 from fastnn.learn.playground.experiment import Experiment, repeated
 from fastnn.learn.playground.points import LOADERS
-from fastnn.learn.playground.schema import RUN, SYNTHETIC, Settings
+from fastnn.learn.playground.schema import RUN, Settings
+from fastnn.learn.playground.settings import SYNTHETIC
 
 FEATURES = {
     "x1": "x[:, 0]",
