@@ -44,7 +44,7 @@ def test_no_command_shows_examples(capsys):
     assert "fastnn data get movielens-small" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command", ["demo", "info", "data", "data get", "data list"])
+@pytest.mark.parametrize("command", ["demo", "tutorial", "info", "data", "data get", "data list"])
 def test_every_command_has_help(command, capsys):
     assert code_of(*command.split(), "--help") == 0
     assert f"usage: fastnn {command}" in capsys.readouterr().out

@@ -21,10 +21,9 @@ def title(mo):
     mo.md("""
     # 1. What is learning?
 
-    A doctor has measured 442 people with diabetes: their body mass index today, and how far the
-    disease had gone a year later. She wants to predict the second number from the first. You will
-    do it by hand, with two sliders. Then the machine does it, and you will see that it does
-    nothing that you did not do.
+    442 people with diabetes were measured: their body mass index, and how far the disease had gone
+    a year later. Can the second number be predicted from the first? You will try by hand, with two
+    sliders. Then the machine tries, and you will see that it does nothing that you did not do.
 
     8 minutes. You need to know what a straight line is, and what a mean is.
     """)
@@ -171,15 +170,17 @@ def loss_here(bias, learn, loss_of, mo, slope, walk):
 
 
 @app.cell
-def answer(lesson, mo, no_line, prediction, y):
+def answer(lesson, mo, no_line, np, prediction, x, y):
+    least = y.var() * (1 - np.corrcoef(x.ravel(), y.ravel())[0, 1] ** 2)
     lesson.reveal(
         mo,
         prediction,
         no_line,
-        f"""The best line has a loss of 0.389. A line that ignores x and always says the mean of y
-        has {y.var():.3f}, the variance of y. The rest is what body mass index does not know.""",
+        f"""The best line has a loss of {least:.3f}. A flat line at the mean of y, which knows
+        nothing, has {y.var():.3f}, the variance of y. What is left is what body mass index does
+        not say about these people.""",
     )
-    return
+    return (least,)
 
 
 @app.cell
@@ -197,8 +198,8 @@ def words(mo):
       last batch may be short.
 
     That is learning: **make the mean loss over the examples small**. The name for it is *empirical
-    risk minimisation*. "Empirical" is a warning: the mean is over the people we have, and we hope
-    that it says something about people we have not met. Lesson 6 takes that up.
+    risk minimisation*. "Empirical" is a warning: the mean is over the people we have. Whether it
+    says something about people whom we have not met must be measured on people held back.
     """)
     return
 
@@ -281,8 +282,9 @@ def differences(fastnn, loss_of, mo, x, y):
 
     At slope 1 and bias 1, with h = {h}, this **central difference** gives {numeric[0]:.6f} for the
     slope and {numeric[1]:.6f} for the bias. The library's formula gives {analytic[0]:.6f} and
-    {analytic[1]:.6f}. Measuring costs two losses for every parameter; the formula gives all
-    gradients for the price of about two losses. With a million parameters that matters.
+    {analytic[1]:.6f}. Measuring takes two losses for every parameter. The formula gives the
+    gradients of all parameters for the price of a few losses; with a million parameters that
+    matters.
     """)
     return analytic, numeric
 
@@ -395,11 +397,11 @@ def read_on(mo):
 
 
 @app.cell
-def facts(analytic, b, chance_slope, fastnn, learnt, lesson, np, numeric, w, x, y):
+def facts(analytic, b, chance_slope, fastnn, learnt, least, lesson, np, numeric, w, x, y):
     _best = np.linalg.lstsq(np.hstack([x, np.ones_like(x)]), y, rcond=None)[0].ravel()
     _counted = fastnn.Sequential([fastnn.layers.Dense(1)], input_shape=1, seed=0)
     _counted.compile(optimizer="sgd", loss="mse").fit(x, y, epochs=30, batch_size=32, verbose=0)
-    _least = np.mean((_best[0] * x + _best[1] - y) ** 2)
+    _found = np.mean((_best[0] * x + _best[1] - y) ** 2)
     facts = [
         lesson.Fact(
             "learnt slope and bias differ from least squares by",
@@ -425,7 +427,10 @@ def facts(analytic, b, chance_slope, fastnn, learnt, lesson, np, numeric, w, x, 
             "<",
             1e-12,
         ),
-        lesson.Fact("the smallest loss of a line", _least, "in", (0.385, 0.395)),
+        lesson.Fact("the smallest loss of a line", _found, "in", (0.385, 0.395)),
+        lesson.Fact(
+            "it differs from variance times (1 - correlation²) by", abs(_found - least), "<", 1e-12
+        ),
         lesson.Fact("slope learnt from shuffled scores", abs(chance_slope), "<", 0.1),
     ]
     lesson.check(facts)
