@@ -119,7 +119,8 @@ def walking(fastnn, np, x, y):
             path.append((kernel.item(), offset.item()))
         return np.array(path)
 
-    return loss_of, walk
+    least = y.var() * (1 - np.corrcoef(x.ravel(), y.ravel())[0, 1] ** 2)
+    return least, loss_of, walk
 
 
 @app.cell
@@ -170,8 +171,7 @@ def loss_here(bias, learn, loss_of, mo, slope, walk):
 
 
 @app.cell
-def answer(lesson, mo, no_line, np, prediction, x, y):
-    least = y.var() * (1 - np.corrcoef(x.ravel(), y.ravel())[0, 1] ** 2)
+def answer(least, lesson, mo, no_line, prediction, y):
     lesson.reveal(
         mo,
         prediction,
@@ -180,7 +180,7 @@ def answer(lesson, mo, no_line, np, prediction, x, y):
         nothing, has {y.var():.3f}, the variance of y. What is left is what body mass index does
         not say about these people.""",
     )
-    return (least,)
+    return
 
 
 @app.cell

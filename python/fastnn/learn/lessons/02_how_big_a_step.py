@@ -166,10 +166,12 @@ def answer(in_between, lesson, mo, prediction):
 
 
 @app.cell
-def curvature(inputs, mo, np):
+def curvature(inputs, mo, np, x):
     hessian = 2 * inputs.T @ inputs / len(inputs)
     eigenvalues = np.linalg.eigvalsh(hessian)
     limit = 2 / eigenvalues[-1]
+    _standard = np.hstack([(x - x.mean()) / x.std(), np.ones_like(x)])
+    round_curvatures = np.linalg.eigvalsh(2 * _standard.T @ _standard / len(x))
     mo.md(f"""
     ## The limit is a number
 
@@ -192,7 +194,7 @@ def curvature(inputs, mo, np):
     the **condition number**: how long the valley is. Counting x in standard deviations from its
     mean, as lesson 1 did, makes both curvatures 2, and a rate of 1/2 is there in one step.
     """)
-    return eigenvalues, hessian, limit
+    return eigenvalues, hessian, limit, round_curvatures
 
 
 @app.cell
@@ -271,7 +273,7 @@ def plain_python(best, hessian, mo, np):
 
 
 @app.cell
-def batches(best, fastnn, losses, mo, np, walk, x, y):
+def batches(best, fastnn, losses, mo, new_model, np, walk, x, y):
     def gradients_of(batch, draws):
         """Return the library's gradient at the best line for batches of people drawn at random."""
         model = fastnn.Sequential([fastnn.layers.Dense(1)], input_shape=1, dtype="float64")
@@ -284,6 +286,11 @@ def batches(best, fastnn, losses, mo, np, walk, x, y):
     noise = {batch: gradients_of(batch, 4000).var(axis=0).sum() for batch in (4, 16, 64)}
     walks = {(r, n): losses(walk(r, n, 12))[-1] for r in (0.03, 0.25) for n in (4, 442)}
     _rows = "\n    ".join(f"| {batch} | {found:.4f} |" for batch, found in noise.items())
+    _once, _twice = (
+        np.array([part.item() for part in new_model(0.1).gradients(*people)[1].values()])
+        for people in ((x, y), (np.vstack([x, x]), np.vstack([y, y])))
+    )
+    redundancy = np.abs(_once - _twice).max()
     mo.md(f"""
     ## How many people for a step?
 
@@ -307,7 +314,7 @@ def batches(best, fastnn, losses, mo, np, walk, x, y):
     **Redundancy** makes this stronger. If every person were in the data twice, the gradient of
     everybody would be the same and cost twice as much; a batch of 16 would cost what it did.
     """)
-    return noise, walks
+    return noise, redundancy, walks
 
 
 @app.cell
@@ -424,28 +431,24 @@ def facts(
     learnt,
     lesson,
     losses,
-    new_model,
     noise,
     np,
     nudged,
     place,
+    redundancy,
+    round_curvatures,
     stuck,
     walks,
-    x,
-    y,
 ):
     _least = losses(best[np.newaxis])[0]
-    _once, _twice = (
-        np.array([g.item() for g in new_model(0.1).gradients(*data)[1].values()])
-        for data in ((x, y), (np.vstack([x, x]), np.vstack([y, y])))
-    )
-    _standard = np.hstack([(x - x.mean()) / x.std(), np.ones_like(x)])
-    _round = np.linalg.eigvalsh(2 * _standard.T @ _standard / len(x))
     facts = [
         lesson.Fact("at 0.95 of the limit, loss above the least", below[-1] - _least, "<", 1e-9),
         lesson.Fact("at 1.05 of the limit, loss over the first", above[-1] / above[0], ">", 1e6),
         lesson.Fact(
-            "standardised, both curvatures are 2, but for", np.abs(_round - 2).max(), "<", 1e-9
+            "standardised, both curvatures are 2, but for",
+            np.abs(round_curvatures - 2).max(),
+            "<",
+            1e-9,
         ),
         lesson.Fact("variance, batch 16 over batch 4", noise[16] / noise[4], "in", (0.2, 0.3)),
         lesson.Fact("variance, batch 64 over batch 16", noise[64] / noise[16], "in", (0.2, 0.3)),
@@ -461,9 +464,7 @@ def facts(
             ">",
             0.05,
         ),
-        lesson.Fact(
-            "everybody twice changes the gradient by", np.abs(_once - _twice).max(), "<", 1e-12
-        ),
+        lesson.Fact("everybody twice changes the gradient by", redundancy, "<", 1e-12),
         lesson.Fact(
             "plain Python and the library differ by",
             np.abs(np.subtract(learnt, place)).max(),
