@@ -1,4 +1,4 @@
-"""A live picture of training in a notebook: the playground's drawing module as an anywidget."""
+"""A live picture of training in a notebook: the playground's drawing modules as an anywidget."""
 
 from __future__ import annotations
 
@@ -19,6 +19,15 @@ from fastnn.learn.playground import schema
 from fastnn.learn.playground.trainer import Trainer
 
 PARTS = ("boundary", "loss", "ladder", "network")
+MODULES = ("draw", "show", "widget")
+
+
+def module() -> str:
+    """Return the page's modules that draw as a single one: a notebook loads no more."""
+    static = files("fastnn.learn.playground").joinpath("static")
+    texts = [static.joinpath(f"{name}.js").read_text(encoding="utf-8") for name in MODULES]
+    lines = "\n".join(texts).splitlines()
+    return "\n".join(line for line in lines if not line.startswith("import "))
 
 
 class LiveView(anywidget.AnyWidget):
@@ -47,7 +56,7 @@ class LiveView(anywidget.AnyWidget):
     >>> view.close()
     """
 
-    _esm = files("fastnn.learn.playground").joinpath("static/draw.js").read_text(encoding="utf-8")
+    _esm = module()
     data = traitlets.Dict().tag(sync=True)
     show: traitlets.List[str] = traitlets.List().tag(sync=True)
 

@@ -1,9 +1,9 @@
 // What comes in from a file and goes out as text: CSV, the run as Python, links to share.
 
 import { make } from "./form.js";
+import { byId } from "./telling.js";
 import { getText, post } from "./transport.js";
 
-const byId = (id) => document.getElementById(id);
 const LARGEST = 2 * 1024 * 1024; // bytes of a file
 
 /** Copies text; where the clipboard is refused, selects it for a person to copy. */
@@ -69,7 +69,8 @@ export function setUpFile(adopt, failed) {
     text = await chosen.text();
     const head = text.split(/\r?\n/, 1)[0];
     const names = head.split(/[,;\t]/).map((name) => name.trim().replace(/^"(.*)"$/, "$1"));
-    target.replaceChildren(...names.map((name) => make("option", { value: name, textContent: name })));
+    target.replaceChildren(...names.map((name) =>
+      make("option", { value: name, textContent: name })));
     target.selectedIndex = names.length - 1;
     send.disabled = false;
   });

@@ -26,7 +26,8 @@ export function toLink(fields, settings) {
 }
 
 /** Whether a slider's places mean exponents: where the schema says so, or over a wide range. */
-const curved = ({ kind, log, low, high }) => log || (kind === "integer" && low > 0 && high / low >= 100);
+const curved = ({ kind, log, low, high }) =>
+  log || (kind === "integer" && low > 0 && high / low >= 100);
 const places = (field) => (curved(field) ? 200 : Math.round((field.high - field.low) / field.step));
 
 function toPlace(field, value) {

@@ -1,83 +1,77 @@
-// The page: settings, buttons and read-outs around the pictures, which draw.js asks for and draws.
+// The page: its settings and buttons, and the pictures that show.js asks for and has drawn.
 
-import { legend, palette, short, Show } from "./draw.js";
+import { legend, palette, short } from "./draw.js";
 import { setUpFile, setUpScript, setUpShare } from "./exchange.js";
 import { Form, make, toLink } from "./form.js";
 import { Layers } from "./layers.js";
 import { Panels } from "./panels.js";
+import { Show } from "./show.js";
 import { Sketch } from "./sketch.js";
 import { fillTables } from "./table.js";
-import { Gone, getFrame, getJson, post } from "./transport.js";
+import { byId, Telling, text } from "./telling.js";
+import { Gone, getFrame, getJson, Mailbox, post } from "./transport.js";
 
-const byId = (id) => document.getElementById(id);
-const SPEAK = 5000; // milliseconds between two reports while running
 const dark = matchMedia("(prefers-color-scheme: dark)");
+const canvases = ["boundary", "network", "loss", "ladder"].map((id) => [id, byId(id)]);
+const show = new Show(Object.fromEntries(canvases),
+  (query) => getFrame({ ...query, rows: byId("rows").value }), tell, report);
+const telling = new Telling((finding) => act("fix", { finding }));
+const panels = new Panels();
+const sketch = new Sketch(byId("boundary"), { draw, speak: (words) => telling.speak(words),
+  redraw: () => show.poke() });
+show.over = (view) => sketch.over(view.ctx, view, show.colours);
+const writeShare = setUpShare();
 
 let fields = [];
 let settings = null;
-let pending = null; // changes that have not been sent
-let sending = false;
-let changed = ""; // names of the latest change: one slide of a slider is one step back
-const seen = { settings: null, data: null, status: "", findings: "", spoken: 0, told: 0, rewind: 0 };
 let form;
 let layers;
+let latest = ""; // names of the latest change: one slide of a slider is one step back
+let table = false; // whether a file of one's own has been given
+const seen = {}; // versions of settings and data that the page has
 
-const show = new Show(
-  Object.fromEntries(["boundary", "network", "loss", "ladder"].map((id) => [id, byId(id)])),
-  (query) => getFrame({ ...query, rows: byId("rows").value }), tell, report);
-const panels = new Panels();
-const sketch = new Sketch(byId("boundary"), { speak, redraw: () => show.poke(), draw: drawPoints });
-show.over = (view) => sketch.over(view.ctx, view, show.colours);
-const writeShare = setUpShare();
-setUpScript(report);
-setUpFile(adopt, report);
-
-function text(id, value) {
-  const element = byId(id);
-  if (element.textContent !== value) element.textContent = value;
-}
-
-function speak(words) {
-  seen.spoken = performance.now();
-  text("status", words);
-}
+const changes = new Mailbox("set", (answer, sent) => {
+  const names = Object.keys(sent).join();
+  adopt(answer, names === latest ? "replaceState" : "pushState");
+  latest = names;
+}, (error) => {
+  report(error);
+  seen.settings = null;
+});
+const drawing = new Mailbox("points", (answer) => adopt(answer), report);
+const rewinding = new Mailbox("rewind", (answer) => adopt(answer), report);
 
 /** Says what went wrong; a server that is gone, once and with a way back. */
 function report(error) {
-  if (error instanceof Gone) {
-    show.open = false;
-    byId("gone").hidden = false;
-    text("gone-why", error.message);
-    return;
-  }
-  byId("message").hidden = false;
-  text("message-text", error.message);
-  if (!show.open && settings) setTimeout(() => show.start(), 1000);
+  const gone = error instanceof Gone;
+  byId(gone ? "gone" : "message").hidden = false;
+  text(byId(gone ? "gone-why" : "message-text"), error.message);
+  if (gone) show.open = false;
+  else if (!show.open && settings) setTimeout(() => show.start(), 1000);
 }
 
-/** Shows settings in the form and in the link. */
+/** Shows settings in the form. */
 function showSettings() {
   form.apply(settings);
   layers.apply(settings);
   show.names = settings.features;
+  table ||= settings.data === "csv";
   byId("upload").hidden = settings.data !== "csv";
-  seen.csv ||= settings.data === "csv";
 }
 
+/** Writes the link; `how` is pushState for a step that the back button undoes. */
 function writeLink(how) {
   const link = toLink(fields, settings);
-  if (link !== location.hash.slice(1)) {
-    history[how](null, "", link ? `#${link}` : location.pathname);
-    writeShare();
-  }
+  if (link === location.hash.slice(1)) return;
+  history[how](null, "", link ? `#${link}` : location.pathname);
+  writeShare();
 }
 
 /** Takes what the server answers to a change. */
 function adopt(answer, how = "pushState") {
   byId("message").hidden = true;
-  if (pending) return;
-  if (answer.effect === "net" || answer.effect === "data") byId("findings").style.minHeight = "";
-  if (answer.settings) {
+  if (["net", "data"].includes(answer.effect)) byId("findings").style.minHeight = "";
+  if (answer.settings && !changes.waiting) {
     settings = answer.settings;
     showSettings();
     writeLink(how);
@@ -85,72 +79,36 @@ function adopt(answer, how = "pushState") {
   show.poke();
 }
 
-/** Sends changes by and by: those that come while others are on their way go together. */
-async function change(changes) {
-  if (changes.data === "csv" && !seen.csv) { // first the file: nothing to send yet
+/** Takes what a person changes in the form, and sends it. */
+function change(names) {
+  if (names.data === "csv" && !table) { // first the file: nothing to send yet
     byId("upload").hidden = false;
     byId("csv-file").focus();
     return;
   }
-  const depth = (changes.layers ?? settings.layers).length;
-  const words = changes.activations ?? settings.activations;
-  settings = { ...settings, ...changes,
-    activations: [...words, ...Array(depth).fill(words.at(-1) ?? "relu")].slice(0, depth) };
-  pending = { ...pending, ...changes };
+  settings = { ...settings, ...names };
+  const { activations: words, layers: { length } } = settings;
+  settings.activations = [...words, ...Array(length).fill(words.at(-1) ?? "relu")].slice(0, length);
   showSettings();
-  if (sending) return;
-  sending = true;
-  while (pending) {
-    const [now, names] = [pending, Object.keys(pending).join()];
-    pending = null;
-    try {
-      adopt(await post("set", now), names === changed ? "replaceState" : "pushState");
-      changed = names;
-    } catch (error) {
-      report(error);
-      seen.settings = null;
-    }
-  }
-  sending = false;
+  changes.put(names);
 }
 
-/** Does something and takes the answer; `path` and `body` as in docs/playground.md. */
-async function act(path, body, how) {
+/** Posts as docs/playground.md says, and takes the answer. */
+async function act(path, body = {}, how = undefined) {
   try {
-    const answer = await post(path, body);
-    adopt(answer, how);
+    adopt(await post(path, body), how);
   } catch (error) {
     report(error);
   }
 }
 
-let waiting = null; // points that have not been sent
-async function drawPoints(points) {
-  show.data = { ...show.data, points: points.map((point) => [...point, 1]), version: "drawn" };
-  if (settings.task !== "regression") show.data.classes = Array.from({ length: 10 }, (_, i) => `${i}`);
+/** Shows points that have been drawn at once, and sends them. */
+function draw(points) {
+  const classes = settings.task === "regression" ? [] : [..."0123456789"];
+  const data = { ...show.data, classes, points: points.map((point) => [...point, 1]) };
+  show.data = { ...data, version: "drawn" };
   show.poke();
-  if (points.length < 2) return; // too few to learn from
-  const busy = waiting;
-  waiting = points;
-  if (busy) return;
-  while (waiting) {
-    const now = waiting;
-    await act("points", { points: now });
-    if (waiting === now) waiting = null;
-  }
-}
-
-let rewinding = null;
-async function rewind(step) {
-  const busy = rewinding !== null;
-  rewinding = step;
-  text("rewind-text", `step ${short(step)}`);
-  if (busy) return;
-  for (let now = null; now !== rewinding;) {
-    now = rewinding;
-    await act("rewind", { step: now });
-  }
-  rewinding = null;
+  if (points.length > 1) drawing.put({ points }); // one is too few to learn from
 }
 
 /** Fetches what a frame says has changed. */
@@ -159,13 +117,12 @@ async function refresh(state) {
     if (state.data !== seen.data) {
       seen.data = state.data;
       const data = await getJson("data");
-      if (!waiting) useData(data);
+      if (!drawing.busy) useData(data);
     }
-    if (state.settings !== seen.settings && !sending) {
+    if (state.settings !== seen.settings && !changes.busy) {
       seen.settings = state.settings;
-      const now = await getJson("settings");
-      if (!sending) adopt({ settings: now }, "replaceState");
-      if (show.data) useData(show.data);
+      adopt({ settings: await getJson("settings") }, "replaceState");
+      if (show.data && !drawing.busy) useData(show.data);
     }
   } catch (error) {
     report(error);
@@ -174,7 +131,7 @@ async function refresh(state) {
 
 function useData(data) {
   show.data = data;
-  text("data-title", data.title);
+  text(byId("data-title"), data.title);
   legend(byId("legend"), data, show.colours);
   sketch.apply(settings.data === "drawn", data);
   if (data.columns.length) {
@@ -184,103 +141,45 @@ function useData(data) {
   show.poke();
 }
 
-/** Hears of every frame: words and numbers, ten times a second at most. */
-function tell({ state, running }) {
-  const now = performance.now();
+/** Hears of every frame. */
+function tell(sights) {
+  const { state } = sights;
   if (state.data !== seen.data || state.settings !== seen.settings) refresh(state);
-  if (running && now - seen.told < 100) return;
-  seen.told = now;
-  text("run", running ? "Pause" : "Run");
-  text("step", short(state.step));
-  text("epoch", short(Math.floor(state.epoch)));
-  text("training-loss", short(state.loss));
-  text("validation-loss", short(state.val_loss));
-  text("score-name", `${state.score_name} train / val.`);
-  text("score", `${short(state.score)} / ${short(state.val_score)}`);
-  text("rate", short(running ? state.steps_per_second : 0));
-  text("state", state.status);
-  text("why", state.why);
-  byId("state").dataset.status = state.status;
-  tellRewind(state);
-  if (running && now - seen.rested < 300) return;
-  seen.rested = now;
-  tellFindings(state.findings);
+  telling.rewinding = rewinding.busy;
+  if (!telling.tell(sights)) return;
   panels.update(state, show.data?.classes ?? [], show.colours);
   if (byId("table").open) fillTables(state, show.curve);
-  const kinds = state.findings.map(({ kind, layer }) => `${kind} ${layer}`).join();
-  if (kinds !== seen.findings) { // what is below stays where it is when findings come and go
-    byId("findings").style.minHeight = `${byId("findings").offsetHeight}px`;
-  }
-  const news = state.status !== seen.status || (kinds !== seen.findings && kinds);
-  if (news || (running && now - seen.spoken > SPEAK)) speak(summary(state));
-  [seen.status, seen.findings] = [state.status, kinds];
-}
-
-function summary({ status, why, step, loss, layers: rows, findings }) {
-  const dead = rows.reduce((sum, row) => sum + Math.round((row.dead ?? 0) * row.units), 0);
-  return [`${status}${why ? `, ${why}` : ""}: step ${short(step)}, loss ${short(loss)}, `
-    + `${dead} dead ${dead === 1 ? "unit" : "units"}.`, ...findings.map((one) => one.text)].join(" ");
-}
-
-function tellRewind({ rewind: steps, step }) {
-  const bar = byId("rewind");
-  seen.steps = steps;
-  bar.disabled = steps.length < 2;
-  if (rewinding !== null) return;
-  bar.max = Math.max(1, steps.length - 1);
-  bar.value = Math.max(0, steps.findLastIndex((at) => at <= step));
-  text("rewind-text", `step ${short(step)}`);
-  bar.setAttribute("aria-valuetext", `step ${short(step)}`);
-}
-
-/** One entry a finding; an entry stays the same element as long as the finding stays. */
-function tellFindings(findings) {
-  const list = byId("findings");
-  const old = new Map([...list.children].map((entry) => [entry.dataset.key, entry]));
-  byId("healthy").hidden = findings.length > 0;
-  findings.forEach(({ kind, layer, severity, text: words, remedy, fix }, index) => {
-    const key = `${kind} ${layer}`;
-    const entry = old.get(key) ?? make("li", { "data-key": key }, make("strong"), make("p"),
-      make("p", { className: "remedy" }), make("button", { type: "button",
-        textContent: "Apply the fix", on: { click: () => act("fix", { finding: kind }) } }));
-    old.delete(key);
-    const [title, what, how, button] = entry.children;
-    for (const [part, value] of [[title, severity], [what, words], [how, remedy]]) {
-      if (part.textContent !== value) part.textContent = value;
-    }
-    entry.className = severity;
-    button.hidden = !fix;
-    if (list.children[index] !== entry) list.insertBefore(entry, list.children[index] ?? null);
-  });
-  old.forEach((entry) => entry.remove());
 }
 
 function setUpButtons(presets) {
   const run = () => act("run", { running: !show.sights.running });
-  const reset = () => act("reset", {});
-  byId("run").addEventListener("click", run);
-  byId("reset").addEventListener("click", reset);
-  for (const n of [1, 10, 100]) {
-    byId(`step-${n}`).addEventListener("click", () => act("step", { n }));
-  }
+  const on = (id, event, listen) => byId(id).addEventListener(event, listen);
+  on("run", "click", run);
+  on("reset", "click", () => act("reset"));
+  for (const n of [1, 10, 100]) on(`step-${n}`, "click", () => act("step", { n }));
   byId("presets").append(...presets.map(({ name, title, help }) =>
     make("button", { type: "button", id: `preset-${name}`, textContent: title, title: help,
       on: { click: () => {
-        text("preset-help", help);
+        text(byId("preset-help"), help);
         act("preset", { name });
       } } })));
-  byId("rewind").addEventListener("input", ({ target }) => rewind(seen.steps[target.value]));
-  byId("edges").addEventListener("change", ({ target }) => {
+  on("rewind", "input", ({ target }) => {
+    const step = telling.steps[target.value];
+    text(byId("rewind-text"), `step ${short(step)}`);
+    target.setAttribute("aria-valuetext", `step ${short(step)}`);
+    rewinding.put({ step });
+  });
+  on("edges", "change", ({ target }) => {
     show.edges = target.value;
     show.poke();
   });
-  byId("rows").addEventListener("change", () => show.poke());
-  byId("table").addEventListener("toggle", () => show.poke());
-  byId("message-close").addEventListener("click", () => { byId("message").hidden = true; });
+  on("rows", "change", () => show.poke());
+  on("table", "toggle", () => show.poke());
+  on("message-close", "click", () => { byId("message").hidden = true; });
   document.addEventListener("keydown", (event) => {
     if (document.activeElement !== document.body || event.ctrlKey || event.metaKey) return;
     if (event.key === " ") run();
-    else if (event.key.toLowerCase() === "r") reset();
+    else if (event.key.toLowerCase() === "r") act("reset");
     else return;
     event.preventDefault();
   });
@@ -293,18 +192,21 @@ function colour() {
   show.poke();
 }
 
+/** Fetches schema and settings, and begins; again after the server was gone. */
 async function begin() {
   byId("gone").hidden = true;
-  const asked = location.hash.length > 1;
+  const link = location.hash;
   try {
     const [schema, now] = await Promise.all([getJson("schema"),
-      asked ? post("link", { link: location.hash }) : getJson("settings")]);
-    settings = asked ? now.settings : now;
+      link.length > 1 ? post("link", { link }) : getJson("settings")]);
+    settings = now.settings ?? now;
     if (!form) {
       fields = schema.fields;
       form = new Form(fields, change);
       layers = new Layers(byId("layers"), fields, change);
       setUpButtons(schema.presets);
+      setUpScript(report);
+      setUpFile(adopt, report);
     }
     showSettings();
     writeLink("replaceState");
@@ -319,7 +221,7 @@ colour();
 dark.addEventListener("change", colour);
 byId("reconnect").addEventListener("click", begin);
 setInterval(() => {
-  text("fps", String(show.drawn));
+  text(byId("fps"), String(show.drawn));
   show.drawn = 0;
 }, 1000);
 begin();

@@ -1,9 +1,10 @@
 // The tabs about classes: ROC with a threshold, confusion matrix, calibration.
 
-import { dot, short, View } from "./draw.js";
+import { dot, short } from "./draw.js";
 import { make } from "./form.js";
+import { View } from "./show.js";
+import { byId, text } from "./telling.js";
 
-const byId = (id) => document.getElementById(id);
 const share = (part, all) => (all ? `${short(part / all)} (${part} of ${all})` : "–");
 
 /** Axes from 0 to 1 with a dotted diagonal; returns the places of a point. */
@@ -98,23 +99,24 @@ export class Panels {
     const [negatives, positives] = (confusion ?? [[0], [0]]).map((row) =>
       row.reduce((sum, n) => sum + n, 0));
     const [hits, alarms] = [Math.round(tpr * positives), Math.round(fpr * negatives)];
-    const text = `At threshold ${threshold.toFixed(2)}: recall ${share(hits, positives)}, `
+    const words = `At threshold ${threshold.toFixed(2)}: recall ${share(hits, positives)}, `
       + `false alarms ${share(alarms, negatives)}, precision ${share(hits, hits + alarms)}. `
       + `Area under the curve ${short(roc.auc)}.`;
-    if (told.textContent !== text) told.textContent = text;
+    text(told, words);
     byId("threshold").setAttribute("aria-valuetext", threshold.toFixed(2));
   }
 
   drawCalibration(bins) {
     const { ctx, place } = square(this.calibration, this.colours, "predicted probability",
       "share that is true");
-    byId("calibration-text").textContent = bins
+    text(byId("calibration-text"), bins
       ? "On the dotted line, what is called 70 % likely happens in 70 % of the cases. "
         + "Larger dots stand for more points."
-      : "Calibration is for classes.";
+      : "Calibration is for classes.");
     const most = Math.max(1, ...(bins ?? []).map(([, , n]) => n));
     for (const [mean, positives, n] of bins ?? []) {
-      if (n) dot(ctx, ...place(mean, positives), 3 + 7 * Math.sqrt(n / most), this.colours.classes[1]);
+      const radius = n ? 3 + 7 * Math.sqrt(n / most) : 0;
+      dot(ctx, ...place(mean, positives), radius, this.colours.classes[1]);
     }
   }
 

@@ -50,7 +50,8 @@ export class Sketch {
   }
 
   touch({ offsetX, offsetY }) {
-    if (this.stroke && Math.hypot(offsetX - this.stroke[0], offsetY - this.stroke[1]) < APART) return;
+    const [x, y] = this.stroke ?? [Infinity, Infinity];
+    if (Math.hypot(offsetX - x, offsetY - y) < APART) return;
     this.stroke = [offsetX, offsetY];
     const [left, right, bottom, top] = this.bounds;
     const within = (share) => Math.min(1, Math.max(0, share));

@@ -2,6 +2,7 @@
 
 import { short } from "./draw.js";
 import { make } from "./form.js";
+import { text } from "./telling.js";
 
 const LATEST = 10; // points of the curve
 
@@ -12,10 +13,7 @@ function fill(id, rows) {
   rows.forEach((row, i) => {
     body.rows[i] ?? body.append(make("tr", {}, make("th", { scope: "row" }),
       ...row.slice(1).map(() => make("td"))));
-    row.forEach((text, j) => {
-      const cell = body.rows[i].cells[j];
-      if (cell.textContent !== text) cell.textContent = text;
-    });
+    row.forEach((words, j) => text(body.rows[i].cells[j], words));
   });
 }
 

@@ -12,18 +12,10 @@ async function request(path, options = {}) {
   } catch {
     throw new Gone("The playground's server does not answer.");
   }
-  if (response.status === 403) throw new Gone("The server has been started anew.");
-  if (!response.ok) {
-    const said = await response.text();
-    let message = said;
-    try {
-      message = JSON.parse(said).error;
-    } catch {
-      // Not every error is JSON.
-    }
-    throw new Error(message || `The server answered ${response.status}.`);
-  }
-  return response;
+  if (response.status === 403) throw new Gone("The server is another one now.");
+  if (response.ok) return response;
+  const said = await response.json().catch(() => ({}));
+  throw new Error(said.error ?? `The server answered ${response.status}.`);
 }
 
 export const getJson = async (path) => (await request(path)).json();
@@ -46,4 +38,35 @@ export function post(path, body = {}) {
   })).json();
   line = line.then(send, send);
   return line;
+}
+
+/** Posts one thing at a time; what is put in meanwhile is joined, the newest value of each name. */
+export class Mailbox {
+  waiting = null;
+  busy = false;
+
+  /**
+   * @param {string} path
+   * @param {(answer: object, sent: object) => void} done
+   * @param {(error: Error) => void} failed
+   */
+  constructor(path, done, failed) {
+    Object.assign(this, { path, done, failed });
+  }
+
+  async put(body) {
+    this.waiting = { ...this.waiting, ...body };
+    if (this.busy) return;
+    this.busy = true;
+    while (this.waiting) {
+      const now = this.waiting;
+      this.waiting = null;
+      try {
+        this.done(await post(this.path, now), now);
+      } catch (error) {
+        this.failed(error);
+      }
+    }
+    this.busy = false;
+  }
 }
