@@ -26,6 +26,7 @@ LONGEST_CALL = 0.05  # for networks that take long to measure
 MEASURING = 8  # a call lasts at least so many times as long as measuring the losses after it
 IDLE = 2.0  # seconds without a look after which training waits
 MOST_STEPS = 100_000
+PIECE = 100  # of these, between two looks
 MOST_POINTS = 2000
 VIEWS = ("boundary", "neurons", "edges")
 
@@ -168,8 +169,9 @@ class Trainer:
         def advance() -> None:
             self._go(False)
             left = n
-            while left > 0 and not self._experiment.diverged:
-                left -= self._advance(min(left, 1000))
+            while left > 0 and not (self._experiment.diverged or self._closing):
+                left -= self._advance(min(left, PIECE))
+                self._latest = self._taken()
             if not self._experiment.diverged:
                 self._status, self._why = "paused", ""
 
