@@ -1,4 +1,4 @@
-"""The program `fastnn`: demo, tutorial, info, data. Exit codes: 0 done, 1 failed, 2 wrong use."""
+"""The program `fastnn`. Exit codes: 0 done, 1 failed, 2 wrong use."""
 
 from __future__ import annotations
 
@@ -11,12 +11,20 @@ from fastnn import __version__
 
 EXAMPLES = """\
 examples:
+  fastnn playground                 watch a network learn, in the browser
   fastnn demo                       train four kinds of model on real data
   fastnn tutorial                   lessons, with minutes and ticks
   fastnn tutorial 1                 open one in the browser
   fastnn info                       version, instruction set, threads, optional parts
   fastnn data list                  data sets that can be fetched, and their licences
   fastnn data get movielens-small   fetch one, with a checksum
+"""
+
+PLAYGROUND_EXAMPLES = """\
+examples:
+  fastnn playground
+  fastnn playground --preset dead-relu
+  fastnn playground --data my.csv --target price
 """
 
 TUTORIAL_EXAMPLES = """\
@@ -58,6 +66,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.set_defaults(run=None)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
 
+    _add_playground(commands)
+
     demo = commands.add_parser(
         "demo",
         help="train four kinds of model on real data",
@@ -95,6 +105,35 @@ def _parser() -> argparse.ArgumentParser:
     get.add_argument("--folder", type=Path, help="where to keep them (default: $FASTNN_DATA)")
     get.set_defaults(run=_data_get)
     return parser
+
+
+def _add_playground(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    playground = commands.add_parser(
+        "playground",
+        help="watch a network learn, break it and mend it, in the browser",
+        description="Serve a page, on this machine alone, that shows a network while it learns. "
+        "Prints the address of the page; Ctrl-C ends it.",
+        epilog=PLAYGROUND_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    playground.add_argument(
+        "--port", type=_port, default=0, help="port on 127.0.0.1 (default: any free one)"
+    )
+    playground.add_argument(
+        "--no-browser", action="store_true", help="print the address without opening it"
+    )
+    playground.add_argument(
+        "--data", type=Path, metavar="FILE", help="comma-separated values to learn from"
+    )
+    playground.add_argument(
+        "--target", metavar="COLUMN", help="the column to learn (default: the last one)"
+    )
+    start = playground.add_mutually_exclusive_group()
+    start.add_argument(
+        "--preset", type=_preset, metavar="NAME", help="begin with a network that breaks"
+    )
+    start.add_argument("--link", metavar="LINK", help="begin with the settings of a shared link")
+    playground.set_defaults(run=_playground)
 
 
 def _add_tutorial(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -143,6 +182,16 @@ def _lesson(text: str) -> int:
     return int(text)
 
 
+def _preset(name: str) -> str:
+    """Name of a preset given on the command line."""
+    from fastnn.learn.playground.breaking import PRESETS
+
+    known = [preset.name for preset in PRESETS]
+    if name not in known:
+        raise argparse.ArgumentTypeError(f"expected one of {', '.join(known)}, got {name!r}")
+    return name
+
+
 def _dataset(name: str) -> str:
     """Name of a data set given on the command line."""
     from fastnn.datasets import CATALOGUE
@@ -151,6 +200,12 @@ def _dataset(name: str) -> str:
         known = ", ".join(CATALOGUE)
         raise argparse.ArgumentTypeError(f"expected one of {known}, got {name!r}")
     return name
+
+
+def _playground(arguments: argparse.Namespace) -> int:
+    from fastnn.learn.playground.command import run
+
+    return run(arguments)
 
 
 def _demo(arguments: argparse.Namespace) -> int:
