@@ -208,7 +208,7 @@ export function drawNetwork(view, { edges, neurons, state }, names, colours) {
 
 /** Fills the atlas, a strip for each layer, and lays each strip over its column. */
 function drawMaps(view, neurons, shown, colours, place) {
-  if (!neurons) return;
+  if (!shown.length) return;
   const tall = Math.max(...shown.map((units) => units.length)) * (MAP + GAP);
   const { canvas, ctx: inner, image, words } = view.raster(shown.length * MAP, tall);
   let from = 0;
@@ -245,9 +245,9 @@ export function drawLoss(view, { rows, length }, step, colours) {
   const [low, high] = least > most ? [-1, 0] : [Math.log10(least) - 0.08, Math.log10(most) + 0.08];
   const x = (at) => left + (at / (last || 1)) * (right - left);
   const y = (loss) => bottom - ((Math.log10(loss) - low) / (high - low)) * (bottom - top);
-  ctx.fillStyle = colours.grid;
+  const digits = high - low < 0.5 ? [1, 1.5, 2, 3, 4, 5, 6, 8] : high - low < 1.6 ? [1, 2, 5] : [1];
   for (let power = Math.floor(low); power <= high; power += Math.ceil((high - low) / 5)) {
-    for (const digit of high - low < 1.6 ? [1, 2, 5] : [1]) {
+    for (const digit of digits) {
       const level = y(digit * 10 ** power);
       if (level > bottom || level < top) continue;
       const text = power < 4 ? short(digit * 10 ** power) : `${digit}e${power}`;

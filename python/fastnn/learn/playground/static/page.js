@@ -50,7 +50,14 @@ function report(error) {
   else if (!show.open && settings) setTimeout(() => show.start(), 1000);
 }
 
-/** Shows settings in the form. */
+/** Takes settings of the server, unless newer ones are on their way to it. */
+function use(now, how) {
+  if (changes.waiting) return;
+  settings = now;
+  showSettings();
+  writeLink(how);
+}
+
 function showSettings() {
   form.apply(settings);
   layers.apply(settings);
@@ -71,11 +78,7 @@ function writeLink(how) {
 function adopt(answer, how = "pushState") {
   byId("message").hidden = true;
   if (["net", "data"].includes(answer.effect)) byId("findings").style.minHeight = "";
-  if (answer.settings && !changes.waiting) {
-    settings = answer.settings;
-    showSettings();
-    writeLink(how);
-  }
+  if (answer.settings) use(answer.settings, how);
   show.poke();
 }
 
@@ -121,7 +124,7 @@ async function refresh(state) {
     }
     if (state.settings !== seen.settings && !changes.busy) {
       seen.settings = state.settings;
-      adopt({ settings: await getJson("settings") }, "replaceState");
+      use(await getJson("settings"), "replaceState");
       if (show.data && !drawing.busy) useData(show.data);
     }
   } catch (error) {
@@ -183,7 +186,10 @@ function setUpButtons(presets) {
     else return;
     event.preventDefault();
   });
-  addEventListener("hashchange", () => act("link", { link: location.hash }, "replaceState"));
+  addEventListener("hashchange", async () => {
+    await act("link", { link: location.hash }, "replaceState");
+    writeLink("replaceState"); // of the settings of now, where that link was refused
+  });
 }
 
 function colour() {
@@ -192,13 +198,19 @@ function colour() {
   show.poke();
 }
 
+/** A link that is wrong is said so; the settings stay what they were. */
+function refused(error) {
+  report(error);
+  return getJson("settings");
+}
+
 /** Fetches schema and settings, and begins; again after the server was gone. */
 async function begin() {
   byId("gone").hidden = true;
   const link = location.hash;
   try {
     const [schema, now] = await Promise.all([getJson("schema"),
-      link.length > 1 ? post("link", { link }) : getJson("settings")]);
+      link.length > 1 ? post("link", { link }).catch(refused) : getJson("settings")]);
     settings = now.settings ?? now;
     if (!form) {
       fields = schema.fields;
