@@ -26,7 +26,13 @@ def shown(lesson):
 
 @pytest.fixture(scope="module", params=LESSONS, ids=shown)
 def played(request):
-    return runner.play(request.param, pictures=True)
+    pytest.importorskip("matplotlib")
+    pytest.importorskip("anywidget")
+    played = runner.play(request.param, pictures=True)
+    yield played
+    for view in played.names.values():
+        if type(view).__name__ == "LiveView":
+            view.close()
 
 
 def test_every_fact_holds(played):

@@ -68,29 +68,21 @@ def question(mo):
 @app.cell
 def sliders(lesson, mo, prediction):
     lesson.predict_first(mo, prediction)
-    rate = mo.ui.slider(
-        steps=[0.01, 0.03, 0.1, 0.2, 0.25, 0.29, 0.3, 0.31, 0.32, 0.33],
-        value=0.03,
-        label="rate",
-        show_value=True,
-    )
+    _rates = [0.01, 0.03, 0.1, 0.2, 0.25, 0.29, 0.3, 0.31, 0.32, 0.33]
+    rate = mo.ui.slider(steps=_rates, value=0.03, label="rate", show_value=True)
     batch = mo.ui.slider(steps=[4, 16, 64, 442], value=442, label="batch", show_value=True)
-    mo.vstack(
-        [
-            mo.md("""
-            ## Walk down the valley
+    _text = mo.md("""
+    ## Walk down the valley
 
-            Twelve epochs, whatever the batch. Find the fastest rate with a batch of 442, which is
-            everybody. Then go one notch further. Then go back, and make the batch smaller.
-            """),
-            mo.hstack([rate, batch], justify="start", gap=2, wrap=True),
-        ]
-    )
+    Twelve epochs, whatever the batch. Find the fastest rate with a batch of 442, which is
+    everybody. Then go one notch further. Then go back, and make the batch smaller.
+    """)
+    mo.vstack([_text, mo.hstack([rate, batch], justify="start", gap=2, wrap=True)])
     return batch, rate
 
 
 @app.cell
-def walking(fastnn, inputs, np, x, y):
+def walking(best, fastnn, inputs, np, x, y):
     def new_model(rate, n_inputs=1, use_bias=True):
         model = fastnn.Sequential(
             [fastnn.layers.Dense(1, use_bias=use_bias, kernel_initializer="zeros")],
@@ -115,27 +107,27 @@ def walking(fastnn, inputs, np, x, y):
                 break
         return np.array(path)
 
-    return losses, new_model, walk
+    least = losses(best[np.newaxis])[0]
+    return least, losses, new_model, walk
 
 
 @app.cell
-def picture_valley(batch, best, lesson, losses, np, rate, walk, x):
+def picture_valley(batch, best, least, lesson, losses, np, rate, walk, x):
     _path = walk(rate.value, batch.value, 12)
     _loss = losses(_path)
     _slopes, _biases = np.meshgrid(np.linspace(-0.6, 1.6, 45), np.linspace(-0.6, 2, 45))
     _bowl = losses(np.column_stack([_slopes.ravel(), _biases.ravel()])).reshape(_slopes.shape)
-    _least = losses(best[np.newaxis])[0]
     _end = f"After {len(_path) - 1} steps: {_loss[-1]:.4g}"
 
     def _draw(valley, curve):
-        valley.contour(_slopes, _biases, _bowl, _least + np.geomspace(0.01, 6, 12), cmap="Greys_r")
+        valley.contour(_slopes, _biases, _bowl, least + np.geomspace(0.01, 6, 12), cmap="Greys_r")
         valley.plot(*_path.T, "o-", color=lesson.ORANGE, markersize=3, linewidth=1)
         valley.plot(*best, "*", color=lesson.BLUE, markersize=12)
         valley.set(xlim=(-0.6, 1.6), ylim=(-0.6, 2), xlabel="slope", ylabel="bias")
         valley.set_title("The way through the valley")
         _epochs = np.arange(len(_path)) / -(-len(x) // batch.value)
         curve.plot(_epochs, _loss, color=lesson.ORANGE)
-        curve.axhline(_least, color=lesson.BLUE, linestyle="--", label=f"least: {_least:.4f}")
+        curve.axhline(least, color=lesson.BLUE, linestyle="--", label=f"least: {least:.4f}")
         curve.legend()
         curve.set(xlabel="epochs", ylabel="loss", yscale="log", title=_end)
         _ticks = [0.4, 1, 4, 10, 100, 1e3, 1e4, 1e5, 1e6]
@@ -146,7 +138,7 @@ def picture_valley(batch, best, lesson, losses, np, rate, walk, x):
     lesson.figure(
         _draw,
         alt=f"Left: the long valley of the loss, with the way from zero towards the lowest point, "
-        f"a star. Right: the loss over 12 epochs. {_end}, the least is {_least:.4f}.",
+        f"a star. Right: the loss over 12 epochs. {_end}, the least is {least:.4f}.",
         columns=2,
     )
     return
@@ -318,6 +310,44 @@ def batches(best, fastnn, losses, mo, new_model, np, walk, x, y):
 
 
 @app.cell
+def live_sliders(mo):
+    _rates = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0]
+    live_rate = mo.ui.slider(steps=_rates, value=0.01, label="rate", show_value=True)
+    live_batch = mo.ui.slider(steps=[1, 4, 16, 64, 256], value=16, label="batch", show_value=True)
+    _text = mo.md("""
+    ## Live: a network
+
+    A network of two hidden layers learns to tell two moons apart. Its valley changes its shape at
+    every step, so no formula gives the limit: one tries. Move the sliders **while it learns**, one
+    notch at a time. At which rate does the loss begin to tremble? At which one does the network
+    forget what it knew? What does a batch of 1 do, and one of 256? Reset starts again.
+    """)
+    _sliders = mo.hstack([live_rate, live_batch], justify="start", gap=2, wrap=True)
+    mo.vstack([_text, _sliders])
+    return live_batch, live_rate
+
+
+@app.cell
+def picture_live(lesson, mo, prediction):
+    lesson.predict_first(mo, prediction)
+    from fastnn.learn.live import LiveView
+
+    view = LiveView(
+        {"data": "moons", "noise": 0.8, "optimizer": "sgd", "speed": 1000},
+        show=["loss", "boundary"],
+        running=True,
+    )
+    view
+    return (view,)
+
+
+@app.cell
+def picture_live_settings(live_batch, live_rate, view):
+    view.set({"learning_rate": live_rate.value, "batch_size": live_batch.value})
+    return
+
+
+@app.cell
 def saddle(mo):
     def leave(start, rate=0.1):
         """Return the steps until |v| > 1 on the loss u² - v², from u = 1 and v = start."""
@@ -326,18 +356,18 @@ def saddle(mo):
             u, v, steps = u - rate * 2 * u, v + rate * 2 * v, steps + 1
         return steps
 
-    stuck, nudged = leave(0.0), leave(1e-6)
+    ridge = {"on it": leave(0.0), "beside it": leave(1e-6)}
     mo.md(f"""
     ## Where the gradient is zero and nothing is won
 
     A network's loss has places that are a valley in one direction and a ridge in another:
     **saddles**, such as u² - v² at (0, 0). The gradient is zero there, but it is no minimum: the
     Hessian has a negative eigenvalue. Start exactly on the ridge, at u = 1 and v = 0, and gradient
-    descent walks to the saddle and stays, for {stuck:,} steps and for ever. Start a millionth
-    beside it, and it has left after {nudged} steps, since v grows by a factor of 1.2 a step.
-    The noise of batches is such a nudge.
+    descent walks to the saddle and stays, for {ridge["on it"]:,} steps and for ever. Start a
+    millionth beside it, and it has left after {ridge["beside it"]} steps, since v grows by a factor
+    of 1.2 a step. The noise of batches is such a nudge.
     """)
-    return nudged, stuck
+    return (ridge,)
 
 
 @app.cell
@@ -426,59 +456,37 @@ def read_on(mo):
 def facts(
     above,
     below,
-    best,
     gaps,
     learnt,
+    least,
     lesson,
-    losses,
     noise,
     np,
-    nudged,
     place,
     redundancy,
+    ridge,
     round_curvatures,
-    stuck,
     walks,
 ):
-    _least = losses(best[np.newaxis])[0]
+    fact = lesson.Fact
     facts = [
-        lesson.Fact("at 0.95 of the limit, loss above the least", below[-1] - _least, "<", 1e-9),
-        lesson.Fact("at 1.05 of the limit, loss over the first", above[-1] / above[0], ">", 1e6),
-        lesson.Fact(
-            "standardised, both curvatures are 2, but for",
-            np.abs(round_curvatures - 2).max(),
-            "<",
-            1e-9,
-        ),
-        lesson.Fact("variance, batch 16 over batch 4", noise[16] / noise[4], "in", (0.2, 0.3)),
-        lesson.Fact("variance, batch 64 over batch 16", noise[64] / noise[16], "in", (0.2, 0.3)),
-        lesson.Fact(
-            "at rate 0.03, batches of 4 end lower than everybody by",
-            walks[0.03, 442] - walks[0.03, 4],
-            ">",
-            0.05,
-        ),
-        lesson.Fact(
-            "at rate 0.25, batches of 4 end higher than everybody by",
-            walks[0.25, 4] - walks[0.25, 442],
-            ">",
-            0.05,
-        ),
-        lesson.Fact("everybody twice changes the gradient by", redundancy, "<", 1e-12),
-        lesson.Fact(
-            "plain Python and the library differ by",
-            np.abs(np.subtract(learnt, place)).max(),
-            "<",
-            1e-12,
-        ),
-        lesson.Fact(
-            "losses of training and test after rates 0.05 and 0.25 differ by",
-            np.abs(np.subtract(gaps[0.05], gaps[0.25])).max(),
+        fact("at 0.95 of the limit, the last loss above the least", below[-1] - least, "<", 1e-9),
+        fact("at 1.05 of the limit, the last loss over the first", above[-1] / above[0], ">", 1e6),
+        fact("standardised, curvatures are 2 but for", np.ptp([*round_curvatures, 2]), "<", 1e-9),
+        fact("variance of the gradient, batch 16 over 4", noise[16] / noise[4], "in", (0.2, 0.3)),
+        fact("variance of the gradient, batch 64 over 16", noise[64] / noise[16], "in", (0.2, 0.3)),
+        fact("at 0.03, batches of 4 gain on all", walks[0.03, 442] - walks[0.03, 4], ">", 0.05),
+        fact("at 0.25, batches of 4 lose to all", walks[0.25, 4] - walks[0.25, 442], ">", 0.05),
+        fact("with everybody twice, the gradient changes by", redundancy, "<", 1e-12),
+        fact("plain Python and library differ by", np.abs(place - learnt).max(), "<", 1e-12),
+        fact(
+            "rate 0.25 for 0.05: losses change by",
+            np.ptp([*gaps.values()], axis=0).max(),
             "<",
             1e-6,
         ),
-        lesson.Fact("steps on the ridge of a saddle, which has no end", stuck, "==", 1000),
-        lesson.Fact("steps to leave the saddle from a millionth beside it", nudged, "<", 100),
+        fact("steps on the ridge of a saddle, of 1000", ridge["on it"], "==", 1000),
+        fact("steps beside it until it is left", ridge["beside it"], "<", 100),
     ]
     lesson.check(facts)
     return (facts,)
