@@ -57,6 +57,7 @@ class LiveView(anywidget.AnyWidget):
     """
 
     _esm = module()
+    _trainer: Trainer | None = None
     data = traitlets.Dict().tag(sync=True)
     show: traitlets.List[str] = traitlets.List().tag(sync=True)
 
@@ -69,12 +70,18 @@ class LiveView(anywidget.AnyWidget):
     ) -> None:
         for part in show:
             check.choice("show", part, PARTS)
-        self.trainer = Trainer(schema.changed(schema.DEFAULTS, settings or {}))
+        self._trainer = Trainer(schema.changed(schema.DEFAULTS, settings or {}))
         self.trainer.start()
         super().__init__(data=self.trainer.data(), show=list(show))
         self.on_msg(self._answer)
         if running:
             self.trainer.run(True)
+
+    @property
+    def trainer(self) -> Trainer:
+        """What trains the network shown."""
+        assert self._trainer is not None
+        return self._trainer
 
     def set(self, changes: Mapping[str, Any]) -> None:
         """Change settings while training goes on; a new network or data set starts again."""
@@ -83,7 +90,8 @@ class LiveView(anywidget.AnyWidget):
 
     def close(self) -> None:
         """Stop training and remove the picture."""
-        self.trainer.close()
+        if self._trainer is not None:  # a view that was refused is closed, too
+            self._trainer.close()
         super().close()
 
     def _follow(self) -> None:
