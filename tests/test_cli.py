@@ -114,6 +114,17 @@ def test_an_interrupt_exits_with_1(monkeypatch, capsys):
     assert capsys.readouterr().err == "fastnn: interrupted\n"
 
 
+def test_a_reader_that_leaves_is_no_error():
+    command = [sys.executable, "-m", "fastnn", "tutorial"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as program:
+        assert program.stdout is not None
+        program.stdout.close()
+        assert program.stderr is not None
+        assert program.stderr.read() == ""
+        assert program.wait() == 1
+
+
 def test_the_table_has_aligned_columns():
     lines = demo.table([outcome(), outcome(task="recommendation", peer="biases")]).splitlines()
     shown = " ".join(lines[1].split())

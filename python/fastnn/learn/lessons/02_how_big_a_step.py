@@ -275,7 +275,7 @@ def batches(best, fastnn, losses, mo, new_model, np, walk, x, y):
         found = [model.gradients(x[chosen], y[chosen])[1].values() for chosen in rows]
         return np.array([[part.item() for part in parts] for parts in found])
 
-    noise = {batch: gradients_of(batch, 4000).var(axis=0).sum() for batch in (4, 16, 64)}
+    noise = {batch: gradients_of(batch, 2000).var(axis=0).sum() for batch in (4, 16, 64)}
     walks = {(r, n): losses(walk(r, n, 12))[-1] for r in (0.03, 0.25) for n in (4, 442)}
     _rows = "\n    ".join(f"| {batch} | {found:.4f} |" for batch, found in noise.items())
     _once, _twice = (
@@ -287,7 +287,7 @@ def batches(best, fastnn, losses, mo, new_model, np, walk, x, y):
     ## How many people for a step?
 
     All of them (*batch gradient descent*), one (*stochastic gradient descent*), or a few
-    (*mini-batches*). A few people give the right gradient on average, with noise. We drew 4,000
+    (*mini-batches*). A few people give the right gradient on average, with noise. We drew 2,000
     batches at the best line, where the true gradient is 0, and measured their variance:
 
     | batch | variance of the gradient |
