@@ -240,8 +240,12 @@ export function drawLoss(view, { rows, length }, step, colours) {
   const [left, right, top, bottom] = [46, view.width - 84, 10, view.height - 22];
   const last = rows[3 * (length - 1)];
   const whole = (loss) => loss > 0 && loss < Infinity;
-  const [least, most] = rows.reduce(([low, high], value, i) => (i % 3 && whole(value)
-    ? [Math.min(low, value), Math.max(high, value)] : [low, high]), [1e30, 1e-30]);
+  let [least, most] = [Infinity, 0];
+  rows.forEach((value, i) => {
+    if (i % 3 === 0 || !whole(value)) return;
+    least = Math.min(least, value);
+    most = Math.max(most, value);
+  });
   const [low, high] = least > most ? [-1, 0] : [Math.log10(least) - 0.08, Math.log10(most) + 0.08];
   const x = (at) => left + (at / (last || 1)) * (right - left);
   const y = (loss) => bottom - ((Math.log10(loss) - low) / (high - low)) * (bottom - top);

@@ -161,6 +161,7 @@ export class Form {
     row.parts.slice(1).forEach((part) => part.remove());
     row.parts[0].replaceWith(list);
     row.parts = [list];
+    row.element.className = "field choice";
     row.write = (value) => { list.value = value; };
     row.write(this.settings[name]);
   }

@@ -198,20 +198,13 @@ function colour() {
   show.poke();
 }
 
-/** A link that is wrong is said so; the settings stay what they were. */
-function refused(error) {
-  report(error);
-  return getJson("settings");
-}
-
 /** Fetches schema and settings, and begins; again after the server was gone. */
 async function begin() {
   byId("gone").hidden = true;
   const link = location.hash;
   try {
-    const [schema, now] = await Promise.all([getJson("schema"),
-      link.length > 1 ? post("link", { link }).catch(refused) : getJson("settings")]);
-    settings = now.settings ?? now;
+    const [schema, now] = await Promise.all([getJson("schema"), getJson("settings")]);
+    settings = now;
     if (!form) {
       fields = schema.fields;
       form = new Form(fields, change);
@@ -221,8 +214,9 @@ async function begin() {
       setUpFile(adopt, report);
     }
     showSettings();
-    writeLink("replaceState");
     Object.assign(seen, { settings: null, data: null });
+    if (link.length > 1) await act("link", { link }, "replaceState");
+    writeLink("replaceState");
     show.start();
   } catch (error) {
     report(error);

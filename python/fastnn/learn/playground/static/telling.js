@@ -2,6 +2,7 @@
 
 import { short } from "./draw.js";
 import { make } from "./form.js";
+import { isSlow } from "./transport.js";
 
 const OFTEN = 100; // milliseconds between two looks at the numbers while running
 const SELDOM = 300; // and at the diagnosis
@@ -55,7 +56,9 @@ export class Telling {
       ["score-name", `${state.score_name} train / val.`],
       ["score", `${short(state.score)} / ${short(state.val_score)}`],
       ["rate", short(running ? state.steps_per_second : 0)],
-      ["state", state.status], ["why", state.why]]) text(byId(id), value);
+      ["state", isSlow() ? "working …" : state.status], ["why", state.why]]) {
+      text(byId(id), value);
+    }
     byId("state").dataset.status = state.status;
     this.timeLine(state);
     if (!this.due("diagnosis", running, SELDOM) && state.status === this.status) return false;

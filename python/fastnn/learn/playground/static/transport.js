@@ -28,14 +28,23 @@ export async function getFrame(query) {
 }
 
 let line = Promise.resolve();
+let since = Infinity; // when the post on its way was sent
+
+/** Whether an answer keeps us waiting. */
+export const isSlow = () => performance.now() - since > 400;
 
 /** Posts a JSON object, after those that were posted before; returns the answer. */
 export function post(path, body = {}) {
-  const send = async () => (await request(path, {
-    method: "POST",
-    headers: { "Content-Type": "application/json", "X-Fastnn-Token": token },
-    body: JSON.stringify(body),
-  })).json();
+  const headers = { "Content-Type": "application/json", "X-Fastnn-Token": token };
+  const send = async () => {
+    since = performance.now();
+    try {
+      const sent = { method: "POST", headers, body: JSON.stringify(body) };
+      return await (await request(path, sent)).json();
+    } finally {
+      since = Infinity;
+    }
+  };
   line = line.then(send, send);
   return line;
 }
