@@ -105,11 +105,12 @@ async function act(path, body = {}, how = undefined) {
   }
 }
 
-/** Shows points that have been drawn at once, and sends them. */
+/** Shows points that have been drawn, all as training points at first, and sends them. */
 function draw(points) {
-  const classes = settings.task === "regression" ? [] : [..."0123456789"];
-  const data = { ...show.data, classes, points: points.map((point) => [...point, 1]) };
-  show.data = { ...data, version: "drawn" };
+  const labels = [...new Set(points.map((point) => point[2]))].sort();
+  const number = settings.task === "regression";
+  show.data = { ...show.data, version: "drawn", classes: number ? [] : labels,
+    points: points.map(([x1, x2, label]) => [x1, x2, number ? label : labels.indexOf(label), 1]) };
   show.poke();
   if (points.length > 1) drawing.put({ points }); // one is too few to learn from
 }

@@ -84,7 +84,7 @@ export class Panels {
     const { ctx, place } = square(this.roc, this.colours, "false alarms", "found");
     const threshold = Number(byId("threshold").value);
     if (!roc) {
-      told.textContent = "ROC needs two classes, and numbers that are finite.";
+      text(told, "ROC needs two classes, and numbers that are finite.");
       return;
     }
     ctx.beginPath();
@@ -126,7 +126,7 @@ export class Panels {
     none.hidden = Boolean(confusion);
     if (!confusion) return;
     const names = confusion.map((_, i) => this.classes[i] ?? `class ${i}`);
-    const head = (text, scope) => make("th", { scope, textContent: text });
+    const head = (textContent, scope) => make("th", { scope, textContent });
     if (table.dataset.names !== names.join()) {
       table.dataset.names = names.join();
       table.tHead.replaceChildren(make("tr", {}, head("true ↓  said →", "col"),

@@ -32,11 +32,14 @@ export class Sketch {
     canvas.addEventListener("blur", () => this.move(null));
   }
 
-  /** Drawing is on or off; these are the points that the server has. */
-  apply(active, data) {
+  /** Drawing is on or off; takes the server's points where they are others than its own. */
+  apply(active, { bounds, points, classes }) {
     this.active = active;
-    this.bounds = data.bounds;
-    if (active) this.points = data.points.map(([x1, x2, target]) => [x1, x2, target]);
+    this.bounds = bounds;
+    if (active && points.length !== this.points.length) {
+      const label = (target) => Number(/\d*$/.exec(classes[target] ?? Math.round(target))[0]);
+      this.points = points.map(([x1, x2, target]) => [x1, x2, label(target)]);
+    }
     this.tools.hidden = !active;
     this.canvas.tabIndex = active ? 0 : -1;
     this.canvas.setAttribute("role", active ? "application" : "img");
