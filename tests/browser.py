@@ -43,6 +43,7 @@ def pages(chromium):
         context = chromium.new_context(viewport={"width": width, "height": height}, **settings)
         contexts.append(context)
         made = context.new_page()
+        made.set_default_timeout(60_000)  # of milliseconds: tests share their machine
         made.outside, made.complaints = [], []
         made.on("request", lambda request: _note_outside(made, request.url))
         made.on("pageerror", lambda error: made.complaints.append(str(error)))

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -95,6 +96,33 @@ def test_right_answers_tick_the_lesson(opened, page, state):
             page.get_by_text("Right.", exact=True).nth(int(exercise.name[-1]) - 1).wait_for()
     noted = json.loads((state / "fastnn" / "lessons.json").read_text())["right"]
     assert {f"{shown.number}.1", f"{shown.number}.2"} <= {*noted}
+
+
+@pytest.mark.parametrize("opened", [runner.find(2)], ids=shown, indirect=True)
+def test_a_live_picture_goes_on_when_a_slider_moves(page):
+    """The rate changes under the same picture: nothing is drawn anew, no step is lost."""
+    page.get_by_role("radiogroup").first.get_by_role("radio").first.check()
+    page.get_by_role("heading", name="Live: a network").scroll_into_view_if_needed()
+    canvas = page.locator("canvas").first
+    canvas.evaluate("canvas => { canvas.marked = true; }")
+    before = steps_beyond(page, 100)
+    rate = page.get_by_role("slider").nth(2)
+    rate.focus()
+    rate.press("ArrowRight")
+    steps_beyond(page, before + 100)
+    assert canvas.evaluate("canvas => canvas.marked")
+    assert page.complaints == []
+
+
+def steps_beyond(page, least):
+    """Steps of the live picture, once they are more than this."""
+    shown = page.get_by_text(re.compile(r"^step [\d,]+, loss"))
+    for _ in range(400):
+        steps = int(re.findall(r"[\d,]+", shown.inner_text())[0].replace(",", ""))
+        if steps > least:
+            return steps
+        page.wait_for_timeout(50)
+    raise AssertionError(f"{steps} steps")
 
 
 def fill_in(page, exercise):
