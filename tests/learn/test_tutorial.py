@@ -55,10 +55,10 @@ def state(tmp_path, monkeypatch):
 
 @pytest.fixture
 def lesson_with(tmp_path, monkeypatch):
-    """Make lesson 5 the only one, with this in the place of SUM."""
+    """Make lesson 5 the only one, with this in the place of SUM, and more cells."""
 
-    def write(total):
-        (tmp_path / "05_hold.py").write_text(SMALL.replace("SUM", total))
+    def write(total, more=""):
+        (tmp_path / "05_hold.py").write_text(SMALL.replace("SUM", total) + more)
         monkeypatch.setattr(runner, "FOLDER", tmp_path)
 
     return write
@@ -100,6 +100,12 @@ def test_a_lesson_that_breaks_off_fails(capsys, lesson_with):
     assert "FAIL  the lesson runs to its end: ZeroDivisionError" in capsys.readouterr().out
 
 
+def test_a_cell_needs_what_cells_before_it_make(capsys, lesson_with):
+    lesson_with("2", more="\n\n@app.cell\ndef late(view):\n    view\n    return\n")
+    assert code_of("--check") == 1
+    assert "late: expected view from a cell before it, got none" in capsys.readouterr().out
+
+
 def test_check_of_one_lesson_shows_its_answers(capsys):
     assert code_of("1", "--check") == 0
     assert "  answer 1.1: 25\n" in capsys.readouterr().out
@@ -118,7 +124,9 @@ def test_a_copy_can_be_edited_and_is_never_overwritten(capsys, tmp_path):
     folder = tmp_path / "mine"
     assert code_of("1", "--copy", str(folder)) == 0
     copied = folder / runner.find(1).path.name
-    assert capsys.readouterr().out == f"{copied}\n"
+    said = capsys.readouterr()
+    assert said.out == f"{copied}\n"
+    assert f"marimo edit {copied}" in said.err
     assert copied.read_bytes() == runner.find(1).path.read_bytes()
     copied.write_text("mine")
     assert code_of("1", "--copy", str(folder)) == 1

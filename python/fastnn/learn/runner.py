@@ -50,7 +50,16 @@ class Cell:
         return self.name.startswith("picture_")
 
     def run(self, path: Path, mo: Any, names: dict[str, Any]) -> Any:
-        """Run the cell, put what it makes into `names` and return what it shows."""
+        """Run the cell, put what it makes into `names` and return what it shows.
+
+        Raises
+        ------
+        ValueError
+            If it takes a name that no cell before it made.
+        """
+        for name in self.parameters:
+            if name not in names:
+                raise wrong_value(self.name, f"{name} from a cell before it", "none")
         space = {"mo": mo}
         module = ast.fix_missing_locations(ast.Module([_as_function(self.node)], []))
         exec(compile(module, str(path), "exec"), space)

@@ -44,7 +44,9 @@ def main(
 
         sys.stdout.write(text_of(lesson))
     elif copy is not None:
-        sys.stdout.write(f"{copy_lesson(lesson, copy)}\n")
+        place = copy_lesson(lesson, copy)
+        sys.stdout.write(f"{place}\n")
+        sys.stderr.write(f"edit it with: marimo edit {place}\n")
     elif missing():
         return _refuse(
             f'opening a lesson needs {", ".join(missing())}: pip install "fastnn[tutorial]"; '
