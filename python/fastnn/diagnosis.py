@@ -346,9 +346,11 @@ def _gap(loss: float, validation: float | None) -> Iterator[Finding]:
     """Find a model that knows its training rows by heart."""
     if validation is None or not validation > max(GAP * loss, 1e-3):
         return
+    times = validation / max(loss, 1e-30)
+    often = f"{times:.2g}" if times < 1000 else "more than 1,000"
     text = (
-        f"The loss of unseen rows, {validation:.3g}, is {validation / max(loss, 1e-30):.2g} times "
-        f"that of the training rows, {loss:.3g}: the network has learnt these rows by heart."
+        f"The loss of unseen rows, {validation:.3g}, is {often} times that of the training rows, "
+        f"{loss:.3g}: the network knows these rows by heart, down to their noise."
     )
     remedy = "More rows, L2 or dropout, a smaller network, or stopping early."
     yield Finding("overfitting", None, "warning", text, remedy)
