@@ -17,9 +17,12 @@ FLAGS = (
 )
 
 
-@pytest.fixture(scope="session")
-def chromium(tmp_path_factory):
-    """The running browser, or a reason to skip."""
+@pytest.fixture(scope="package")
+def chromium():
+    """The running browser, or a reason to skip; it ends with the folder that uses it.
+
+    Playwright keeps an event loop and a thread, which tests elsewhere (of fork) do not want.
+    """
     playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
     program = shutil.which("chromium")
     if program is None:
