@@ -97,6 +97,8 @@ PRESETS = (
 )
 BY_NAME = {preset.name: preset for preset in PRESETS}
 
+PAST_MENDING = {"diverged", "dead_units"}  # weights thrown that far do not come back
+
 
 def fix(kind: str, settings: Settings) -> Settings:
     """Return the changes of settings that mend a finding; none where there is no such fix."""

@@ -113,13 +113,12 @@ class Trainer:
         return self._ask(begin)
 
     def fix(self, kind: str) -> dict[str, Any]:
-        """Change what mends a finding; a run that has diverged starts again."""
+        """Change what mends a finding, and run; weights past mending start again."""
         check.choice("finding", kind, breaking.FIXES)
 
         def mend() -> dict[str, Any]:
-            diverged = bool(self._experiment.diverged)
             answer = self._change(breaking.fix(kind, self._experiment.settings))
-            if diverged and answer["effect"] == "live":
+            if kind in breaking.PAST_MENDING and answer["effect"] == "live":
                 self._experiment.reset()
             self._go(True)
             return answer
