@@ -1,47 +1,20 @@
 """Every lesson as a learner meets it: marimo's app mode in a real browser."""
 
-import contextlib
 import json
-import os
 import re
-import signal
-import subprocess
-import sys
 
 import pytest
 from fastnn.learn import lesson, runner
 from fastnn.learn.lesson import Exercise
 
 from tests.browser import pages
+from tests.learn.serving import served
 
 LESSONS = list(runner.catalogue().values())
 
 
 def shown(lesson):
     return f"{lesson.number}-{lesson.name}"
-
-
-@contextlib.contextmanager
-def served(number, state):
-    """Address of a lesson, served by the command until the block ends, cleanly."""
-    command = [sys.executable, "-m", "fastnn", "tutorial", str(number), "--no-browser"]
-    server = subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "XDG_STATE_HOME": str(state)},
-    )
-    assert server.stdout is not None
-    try:
-        lines = [server.stdout.readline() for _ in range(2)]
-        yield lines[1].strip()
-        server.send_signal(signal.SIGINT)
-        _, complaints = server.communicate(timeout=20)
-        assert (server.returncode, complaints) == (0, "")
-    finally:
-        server.kill()
-        server.communicate()
 
 
 @pytest.fixture(scope="module")
