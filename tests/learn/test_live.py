@@ -10,7 +10,7 @@ from fastnn.learn.live import LiveView
 from fastnn.learn.playground import schema
 from fastnn.learn.playground.experiment import Experiment
 
-from .test_lessons_in_browser import served
+from .serving import served
 from .test_trainer import decoded
 
 
