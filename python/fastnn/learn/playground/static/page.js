@@ -187,8 +187,8 @@ function setUpButtons(presets) {
     else return;
     event.preventDefault();
   });
-  addEventListener("hashchange", async () => {
-    await act("link", { link: location.hash }, "replaceState");
+  addEventListener("hashchange", async ({ newURL }) => { // location may be written meanwhile
+    await act("link", { link: new URL(newURL).hash }, "replaceState");
     writeLink("replaceState"); // of the settings of now, where that link was refused
   });
 }
