@@ -28,6 +28,7 @@ let form;
 let layers;
 let latest = ""; // names of the latest change: one slide of a slider is one step back
 let table = false; // whether a file of one's own has been given
+let awaited = false; // whether it has been asked for
 const seen = {}; // versions of settings and data that the page has
 
 const changes = new Mailbox("set", (answer, sent) => {
@@ -59,11 +60,12 @@ function use(now, how) {
 }
 
 function showSettings() {
-  form.apply(settings);
+  table ||= settings.data === "csv";
+  awaited &&= !table;
+  form.apply(awaited ? { ...settings, data: "csv" } : settings);
   layers.apply(settings);
   show.names = settings.features;
-  table ||= settings.data === "csv";
-  byId("upload").hidden = settings.data !== "csv";
+  byId("upload").hidden = settings.data !== "csv" && !awaited;
 }
 
 /** Writes the link; `how` is pushState for a step that the back button undoes. */
@@ -78,14 +80,16 @@ function writeLink(how) {
 function adopt(answer, how = "pushState") {
   byId("message").hidden = true;
   if (["net", "data"].includes(answer.effect)) byId("findings").style.minHeight = "";
+  if (answer.effect === "data") awaited = false;
   if (answer.settings) use(answer.settings, how);
   show.poke();
 }
 
 /** Takes what a person changes in the form, and sends it. */
 function change(names) {
-  if (names.data === "csv" && !table) { // first the file: nothing to send yet
-    byId("upload").hidden = false;
+  if (names.data) awaited = names.data === "csv" && !table;
+  if (names.data && awaited) { // first the file: nothing to send yet
+    showSettings();
     byId("csv-file").focus();
     return;
   }
