@@ -203,3 +203,11 @@ def test_long_lines_are_wrapped():
 def test_a_control_without_choices_says_nothing_in_text():
     assert text._text(Element("rate", 0.1)) == ""
     assert text._text(mo.vstack([Text("a"), Element("rate"), Text("b")])) == "a\n\nb"
+
+
+def test_a_choice_that_is_made_is_a_name_in_text():
+    table = mo.md("| {film} |").batch(
+        film=mo.ui.dropdown(["not seen", "★"], "not seen", label="Up")
+    )
+    assert text._text(table) == "| Up |"
+    assert text._text(Element("Which?", None, ("a", "b"))) == "Which?\n  ( ) a\n  ( ) b"

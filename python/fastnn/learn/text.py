@@ -59,9 +59,10 @@ def _text(shown: Any) -> str:
             text = text.replace(f"{{{name}}}", "" if name == "show" else _text(element))
         return markdown(text.replace("{{", "{").replace("}}", "}"))
     if isinstance(shown, Element):
-        # a control that one cannot move says nothing; a choice is part of a question
-        options = [f"  ( ) {option}" for option in shown.options]
-        return "\n".join([markdown(shown.label), *options]) if options else ""
+        # a control that one cannot move says nothing; a choice is part of a question, and one that
+        # is made already a name
+        options = [f"  ( ) {option}" for option in shown.options if shown.value is None]
+        return "\n".join([markdown(shown.label), *options]) if shown.options else ""
     if isinstance(shown, Stack):
         titles = [f"{title}\n\n" for title in shown.titles] or [""] * len(shown.items)
         items = zip(titles, map(_text, shown.items), strict=True)
