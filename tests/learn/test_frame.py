@@ -161,6 +161,7 @@ def test_elements_of_the_stand_in_have_the_values_they_start_with():
     assert mo.ui.slider(steps=[0.1, 1.0], value=1.0).value == 1.0
     assert mo.ui.slider(steps=[0.1, 1.0]).value == 0.1
     assert mo.ui.dropdown(options={"a": 1, "b": 2}, value="b").value == 2
+    assert mo.ui.matrix([[1, 2]], step=0.5).value == [[1, 2]]
     assert mo.ui.radio(options=["a"]).value is None
     assert [mo.ui.switch().value, mo.ui.run_button().value] == [False, False]
 

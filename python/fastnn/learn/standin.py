@@ -82,6 +82,10 @@ class Elements:
         """Return a field for a number."""
         return Element(label, value)
 
+    def matrix(self, value: Any, *, label: str = "", **_: Any) -> Element:
+        """Return a table of numbers to edit."""
+        return Element(label, value)
+
     def radio(
         self,
         options: Sequence[str] | Mapping[str, Any],
