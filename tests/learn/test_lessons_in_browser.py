@@ -11,6 +11,7 @@ from tests.browser import pages
 from tests.learn.serving import served
 
 LESSONS = list(runner.catalogue().values())
+LIVE = re.compile(r"^step [\d,]+, loss")
 
 
 def shown(lesson):
@@ -87,9 +88,31 @@ def test_a_live_picture_goes_on_when_a_slider_moves(page):
     assert page.complaints == []
 
 
+@pytest.mark.parametrize("opened", [runner.find(9)], ids=shown, indirect=True)
+def test_eight_units_that_one_asks_for_part_disc_and_ring(page):
+    page.get_by_role("radiogroup").first.get_by_role("radio").first.check()
+    units = page.get_by_role("slider").first
+    units.focus()
+    for _ in range(7):
+        units.press("ArrowRight")
+    page.get_by_role("button", name="Run").click()
+    steps_beyond(page, 3000)
+    assert float(page.get_by_text(LIVE).inner_text().split()[-1]) < 0.1
+    assert page.complaints == []
+
+
+@pytest.mark.parametrize("opened", [runner.find(13)], ids=shown, indirect=True)
+def test_another_kernel_makes_another_map(page):
+    page.get_by_role("radiogroup").first.get_by_role("radio").first.check()
+    page.get_by_alt_text("the sum is -0.69").wait_for()
+    page.get_by_label("kernel", exact=True).select_option("horizontal edges")
+    page.get_by_alt_text("the sum is 0.31").wait_for()
+    assert page.complaints == []
+
+
 def steps_beyond(page, least):
     """Steps of the live picture, once they are more than this."""
-    shown = page.get_by_text(re.compile(r"^step [\d,]+, loss"))
+    shown = page.get_by_text(LIVE)
     for _ in range(400):
         steps = int(re.findall(r"[\d,]+", shown.inner_text())[0].replace(",", ""))
         if steps > least:

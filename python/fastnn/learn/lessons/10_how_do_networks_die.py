@@ -94,7 +94,7 @@ def controls(lesson, mo, prediction):
     with. Mind the scale: from one mark to the next it is a factor of 100. Look at the ratio of
     first to last, and also at where all ten are.
     """
-    mo.vstack([mo.md(_text), mo.hstack([bend, size], justify="start", gap=2)])
+    mo.vstack([mo.md(_text), mo.hstack([bend, size], justify="start", gap=2, wrap=True)])
     return bend, size
 
 
@@ -158,7 +158,7 @@ def training_controls(lesson, mo, prediction):
     The same controls, for eight hidden layers that learn points of the plane. Press **Run**. Does
     sigmoid leave 0.693, the loss of a coin? Then relu at size 3, without clipping and with it.
     """
-    mo.vstack([mo.md(_text), mo.hstack([rate, clip], justify="start", gap=2)])
+    mo.vstack([mo.md(_text), mo.hstack([rate, clip], justify="start", gap=2, wrap=True)])
     return clip, rate
 
 

@@ -148,7 +148,7 @@ def picture_window(convolve, edited, four, lesson, np, place, shift, shifted):
         alt=f"A four with a window of 3 by 3 pixels, the nine products of pixels and weights, and "
         f"the feature map. At row {_row}, column {_column} the sum is {_map[_row, _column]:.2f}.",
         columns=3,
-        size=(9.5, 3.4),
+        size=(8, 3),
     )
     return
 
@@ -173,7 +173,7 @@ def picture_photograph(convolve, edited, lesson, np, prediction, mo):
         alt="A temple and trees by the water in grey, and the feature map of the photograph with "
         "your kernel: with the first one, orange and purple lines where upright edges are.",
         columns=2,
-        size=(9.5, 3),
+        size=(8, 2.6),
     )
     return
 
