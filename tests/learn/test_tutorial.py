@@ -12,6 +12,7 @@ import urllib.request
 import pytest
 from fastnn import cli
 from fastnn.learn import progress, runner, tutorial
+from fastnn.learn.text import plain
 
 SMALL = '''"""Does it hold? 3 minutes. After: -."""
 
@@ -221,3 +222,9 @@ def test_a_port_in_use_is_said_clearly():
         port = taken.getsockname()[1]
         with pytest.raises(OSError, match=f"port: {port} cannot be used .*in use"):
             tutorial.serve(1, port=port, browser=False)
+
+
+def test_live_pictures_are_described_by_what_they_show():
+    text = plain(2)
+    assert "[live picture of a network in training: loss, boundary]" in text
+    assert "[picture: live" not in text

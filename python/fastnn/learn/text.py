@@ -73,15 +73,30 @@ def _text(shown: Any) -> str:
 
 
 def _picture(cell: Cell) -> str:
-    """Return the description of a picture that is not drawn, but for sentences with numbers."""
+    """Return the description of a picture that is not drawn, but for sentences with numbers.
+
+    A live picture is described by what it shows; a cell that only steers one says nothing.
+    """
+    live = [views for node in ast.walk(cell.node) if (views := _shown_live(node))]
+    if live:
+        return f"[live picture of a network in training: {', '.join(live[0])}]"
     described = [node.value for node in ast.walk(cell.node) if _is_description(node)]
     if not described:
-        return f"[picture: {cell.name.removeprefix('picture_').replace('_', ' ')}]"
+        return ""
     parts = described[0].values if isinstance(described[0], ast.JoinedStr) else described
     words = (str(p.value) if isinstance(p, ast.Constant) else NUMBER for p in parts)
     sentences = re.split(r"(?<=\.) ", "".join(words))
     kept = " ".join(sentence for sentence in sentences if NUMBER not in sentence)
-    return textwrap.fill(f"[picture: {kept}]", WIDTH)
+    return textwrap.fill(f"[picture: {kept or 'of the numbers below'}]", WIDTH)
+
+
+def _shown_live(node: ast.AST) -> list[str]:
+    """Return what a call of LiveView is asked to show."""
+    if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "LiveView":
+        for given in node.keywords:
+            if given.arg == "show":
+                return list(ast.literal_eval(given.value))
+    return []
 
 
 def _is_description(node: ast.AST) -> TypeGuard[ast.keyword]:
