@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from fastnn import Input, Model, Sequential, diagnose, initializers, layers, optimizers
 from fastnn.datasets import make_points
+from sklearn import datasets
 
 X, Y = make_points("circles", 200, noise=0.2, seed=3)
 X = X / X.std(axis=0)
@@ -84,6 +85,26 @@ def test_a_loss_that_is_no_number_comes_first():
     model.set_weights([np.full_like(weight, 1e30) for weight in model.get_weights()])
     with np.errstate(all="ignore"):
         assert kinds(diagnose(model, *TRAIN))[0] == "diverged"
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_training_that_overflowed_is_diagnosed(seed):
+    x, labels = datasets.load_digits(return_X_y=True)
+    hidden = [layers.Dense(64, "relu") for _ in range(3)]
+    model = Sequential([*hidden, layers.Dense(10, "softmax")], input_shape=64, seed=seed)
+    model.compile(optimizers.SGD(100.0), "categorical_crossentropy")
+    with pytest.raises(ValueError, match="loss: became nan"):
+        model.train_steps(200, x / 16, labels)
+    found = diagnose(model, x / 16, labels)  # some of these weights are infinite
+    finite = all(np.isfinite(weight).all() for weight in model.get_weights())
+    assert finite or kinds(found)[0] == "diverged"
+
+
+def test_constant_inputs_have_no_scale():
+    x = np.column_stack([X, np.full(len(X), 0.1)])
+    x[:, 2] += np.random.default_rng(0).normal(size=len(X)) * 1e-17  # rounding, no spread
+    model = Sequential([layers.Dense(8, "relu"), layers.Dense(1)], input_shape=3, seed=0)
+    assert "unscaled_inputs" not in kinds(diagnose(model.compile(loss="mse"), x, Y))
 
 
 def test_measures_are_what_they_say():

@@ -159,9 +159,11 @@ def diagnose(
     before = (
         None if previous is None else dict(zip(weights, map(np.asarray, previous), strict=True))
     )
-    reports = tuple(_reports(model, x, gradients, weights, before))
+    finite = all(np.isfinite(weight).all() for weight in weights.values())
+    outputs = _outputs(model, x, weights) if finite else {}
+    reports = tuple(_reports(model, outputs, gradients, weights, before))
     found = [
-        *_diverged(loss, weights),
+        *_diverged(loss, finite),
         *(_symmetric(model, weights) or _learning(model, reports, gradients, weights)),
         *_inputs(x),
         *_gap(model.evaluate(x, y)["loss"], validation),
@@ -184,7 +186,7 @@ def _learning(
 
 def _reports(
     model: Model,
-    x: Any,
+    outputs: dict[str, Array],
     gradients: dict[str, Array],
     weights: dict[str, Array],
     before: dict[str, Array] | None,
@@ -192,14 +194,6 @@ def _reports(
     """Measure every layer that has weights or an activation."""
     values = {name: value for name, value in model.network.values.items() if value.inputs}
     words = {name: getattr(value.layer, "activation", None) for name, value in values.items()}
-    watched = [name for name, word in words.items() if word == "relu" or word in SATURATED]
-    outputs: dict[str, Array] = {}
-    if watched:
-        inside = [values[name] for name in watched]
-        every = [*inside, *(value for value in model.outputs if value not in inside)]
-        inner = Network(model.inputs, every, model.setup, weights)
-        rows = data.convert_inputs("x", x, inner.input_specs, model.dtype)
-        outputs = dict(zip(watched, inner.engine.predict(rows, 1024, 1), strict=False))
     for name in values:
         own = [key for key in gradients if key.rpartition("/")[0] == name]
         if not own and name not in outputs:
@@ -217,6 +211,22 @@ def _reports(
         yield LayerReport(name, word, units, gradient, rms, weight, ratio, dead, saturated)
 
 
+def _outputs(model: Model, x: Any, weights: dict[str, Array]) -> dict[str, Array]:
+    """Return what the layers say whose units can fall silent, by name."""
+    words = {
+        name: getattr(value.layer, "activation", None)
+        for name, value in model.network.values.items()
+    }
+    watched = [name for name, word in words.items() if word == "relu" or word in SATURATED]
+    if not watched:
+        return {}
+    inside = [model.network.values[name] for name in watched]
+    every = [*inside, *(value for value in model.outputs if value not in inside)]
+    inner = Network(model.inputs, every, model.setup, weights)
+    rows = data.convert_inputs("x", x, inner.input_specs, model.dtype)
+    return dict(zip(watched, inner.engine.predict(rows, 1024, 1), strict=False))
+
+
 def _silence(activation: str | None, output: Array | None) -> tuple[float | None, float | None]:
     """Return the shares of units that are dead and saturated."""
     if output is None:
@@ -229,8 +239,8 @@ def _silence(activation: str | None, output: Array | None) -> tuple[float | None
     return None, float(at_an_end.mean())
 
 
-def _diverged(loss: float, weights: dict[str, Array]) -> Iterator[Finding]:
-    if not math.isfinite(loss) or not all(np.isfinite(w).all() for w in weights.values()):
+def _diverged(loss: float, finite: bool) -> Iterator[Finding]:
+    if not (math.isfinite(loss) and finite):
         text = "The loss is no finite number any more: a step was so large that numbers overflowed."
         remedy = "Go back, take a smaller learning rate, bound the gradients, scale the inputs."
         yield Finding("diverged", None, "broken", text, remedy)
@@ -325,7 +335,7 @@ def _inputs(x: Any) -> Iterator[Finding]:
         if array.ndim != 2 or array.dtype.kind not in "fiu" or not array.size:
             continue
         spread, mean = array.std(axis=0), np.abs(array.mean(axis=0))
-        moving = spread > 0
+        moving = spread > 1e-6 * np.abs(array).max(axis=0)  # else constant, but for rounding
         if not moving.any() or array.dtype.kind in "iu":
             continue
         ratio = float(spread[moving].max() / spread[moving].min())

@@ -170,6 +170,28 @@ def test_divergence_stops_at_the_last_whole_step():
     assert bits(again) == bits(run)
 
 
+@pytest.mark.parametrize("pieces", [1, 4, 40])
+@pytest.mark.parametrize("rate", [1.0, 10.0, 1000.0])
+@pytest.mark.parametrize("seed", range(4))
+def test_weights_stay_finite_whatever_happens(pieces, rate, seed):
+    run = experiment(
+        layers=[64] * 3,
+        optimizer="sgd",
+        learning_rate=rate,
+        seed=seed,
+        scaling=False,
+        task="multiclass",
+    )
+    while run.step < 40 and not run.diverged:
+        run.advance(pieces)
+        run.record()
+        assert all(np.isfinite(weight).all() for weight in run.weights())
+    run.change({"learning_rate": 0.01})
+    run.reset()
+    run.advance(10)
+    assert not run.diverged
+
+
 SHOWN = {
     "explode": "exploding_gradients",
     "vanish": "vanishing_gradients",

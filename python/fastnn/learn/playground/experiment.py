@@ -162,13 +162,19 @@ class Experiment:
         self._use(self.settings, self.points)
 
     def advance(self, n: int) -> int:
-        """Train for up to n steps; return how many were done: fewer where the loss diverged."""
-        done = self._train(n - 1) if n > 1 else 0
-        if done == n - 1:
+        """Train for up to n steps; return how many were done: fewer where training diverged.
+
+        It stands at the last step then whose weights are all finite.
+        """
+        start = self.step
+        if n == 1 or self._train(n - 1) == n - 1:
             before = self.model.get_weights()
-            done += self._train(1)
-            self.update = [now - then for now, then in zip(self.weights(), before, strict=True)]
-        return done
+            self._train(1)
+            with np.errstate(all="ignore"):
+                self.update = [a - b for a, b in zip(self.weights(), before, strict=True)]
+        if not self._is_finite():
+            self._retreat()
+        return max(self.step - start, 0)
 
     def weights(self) -> list[Array]:
         """Return copies of the weights."""
@@ -304,6 +310,16 @@ class Experiment:
         done = self.model.progress.step - before
         self.step += done
         return done
+
+    def _is_finite(self) -> bool:
+        return all(np.isfinite(weight).all() for weight in self.weights())
+
+    def _retreat(self) -> None:
+        """Go back to finite weights: the loss shows an overflow one step after it happened."""
+        why = self.diverged or f"weights: became infinite at step {self.step}"
+        while not self._is_finite():
+            self.rewind(self.step - 1)
+        self.diverged = why
 
     def _keep(self) -> None:
         """Put a copy of the model into the ring; when it is full, keep every second one."""
