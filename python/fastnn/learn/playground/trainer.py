@@ -65,6 +65,7 @@ class Trainer:
         self._looked_at = time.monotonic()
         self._status, self._why, self._speed = "ready", "", 0.0
         self._steps_a_call = 1
+        self._measuring = CALL
         self._thread = threading.Thread(target=self._work, name="trainer", daemon=True)
         self._latest = self._taken()
 
@@ -344,7 +345,8 @@ class Trainer:
                 self._wake.wait(max(0.0, n / settings["speed"] - spent))
             spent = time.perf_counter() - begun
         elif spent > 0:
-            goal = min(max(CALL, MEASURING * measuring), LONGEST_CALL)
+            self._measuring = min(measuring, 1.2 * self._measuring)  # a wait for others is no cost
+            goal = min(max(CALL, MEASURING * self._measuring), LONGEST_CALL)
             self._steps_a_call = max(1, min(round(n * goal / spent), 2 * n, MOST_STEPS))
         self._speed += 0.1 * (n / max(spent + measuring, 1e-9) - self._speed)
         self._stop_by_rules()

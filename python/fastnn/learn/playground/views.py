@@ -12,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn import Model, Sequential, diagnose
-from fastnn.learn.playground import breaking, frame, measures, network
+from fastnn.learn.playground import breaking, frame, measures, network, schema
 from fastnn.learn.playground.frame import Section
 from fastnn.learn.playground.snapshot import Snapshot
 
 Array = NDArray[Any]
 
+# Settings that need another model to look with; those of an optimizer do not.
+MODEL = [f.name for f in schema.BY_NAME.values() if f.group in {"task", "net", "penalty"}]
 THUMBNAIL = 24  # pixels of a side
 SHOWN = 8  # units of a layer that are drawn
 GRID, GRID_AT_REST = 0.006, 0.1  # seconds that a boundary may take; else it has fewer pixels
@@ -40,7 +42,7 @@ class Views:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._net: tuple[int, int] | None = None
+        self._net: tuple[object, ...] = ()  # data and settings that the models are made for
         self._model: Sequential
         self._hidden: Model | None
         self._pixels: dict[int, tuple[int, Array]] = {}
@@ -92,13 +94,12 @@ class Views:
 
     def _follow(self, snapshot: Snapshot) -> None:
         """Bring the models of this view to the snapshot's weights."""
-        points, net = snapshot.points, (snapshot.versions["net"], snapshot.versions["data"])
+        points, settings = snapshot.points, snapshot.settings
+        net = (snapshot.versions["data"], *(settings[name] for name in MODEL))
         if net != self._net:
             classes = len(points.classes)
-            self._model = network.build(snapshot.settings, len(points.features), classes)
-            self._hidden = (
-                network.hidden_outputs(self._model) if snapshot.settings["layers"] else None
-            )
+            self._model = network.build(settings, len(points.features), classes)
+            self._hidden = network.hidden_outputs(self._model) if settings["layers"] else None
             self._net, self._pixels, self._found_for = net, {}, ()
             self._pixel_cost = 2 * self._model.count_params() / FLOPS
         self._model.set_weights(snapshot.weights)
@@ -203,7 +204,7 @@ class Views:
 
     def _measured(self, snapshot: Snapshot, rows: str) -> dict[str, Any]:
         """Return measures and the diagnosis, made anew when they are old enough."""
-        wanted = (snapshot.step, snapshot.versions["net"], rows, snapshot.status)
+        wanted = (snapshot.step, self._net, rows, snapshot.status)
         young = time.monotonic() - self._found_at < PATIENCE and snapshot.status == "running"
         same_rows = self._found_for[1:3] == wanted[1:3]
         if self._found_for and (self._found_for == wanted or (young and same_rows)):

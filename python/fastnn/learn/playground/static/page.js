@@ -26,6 +26,7 @@ let fields = [];
 let settings = null;
 let form;
 let layers;
+let later; // when the link is written
 let latest = ""; // names of the latest change: one slide of a slider is one step back
 let table = false; // whether a file of one's own has been given
 let awaited = false; // whether it has been asked for
@@ -68,12 +69,18 @@ function showSettings() {
   byId("upload").hidden = settings.data !== "csv" && !awaited;
 }
 
-/** Writes the link; `how` is pushState for a step that the back button undoes. */
+/** Writes the link; `how` is pushState for a step that the back button undoes. A link that only
+ * follows is written once all is still: browsers write few addresses a second, and slowly. */
 function writeLink(how) {
-  const link = toLink(fields, settings);
-  if (link === location.hash.slice(1)) return;
-  history[how](null, "", link ? `#${link}` : location.pathname);
-  writeShare();
+  clearTimeout(later);
+  const write = () => {
+    const link = toLink(fields, settings);
+    if (link === location.hash.slice(1)) return;
+    history[how](null, "", link ? `#${link}` : location.pathname);
+    writeShare();
+  };
+  if (how === "pushState") write();
+  else later = setTimeout(write, 200);
 }
 
 /** Takes what the server answers to a change. */
