@@ -206,9 +206,10 @@ def test_a_control_without_choices_says_nothing_in_text():
     assert text._text(mo.vstack([Text("a"), Element("rate"), Text("b")])) == "a\n\nb"
 
 
-def test_a_choice_that_is_made_is_a_name_in_text():
+def test_a_choice_that_is_made_is_a_name_in_a_text_and_says_nothing_beside_it():
     table = mo.md("| {film} |").batch(
         film=mo.ui.dropdown(["not seen", "★"], "not seen", label="Up")
     )
     assert text._text(table) == "| Up |"
+    assert text._text(Element("kind", "a", ("a", "b"))) == ""
     assert text._text(Element("Which?", None, ("a", "b"))) == "Which?\n  ( ) a\n  ( ) b"

@@ -56,13 +56,14 @@ def _text(shown: Any) -> str:
     if isinstance(shown, Form):
         text = shown.text
         for name, element in shown.elements.items():
-            text = text.replace(f"{{{name}}}", "" if name == "show" else _text(element))
+            # a choice that is made already is a name in the text
+            words = _text(element) or (element.label if element.options else "")
+            text = text.replace(f"{{{name}}}", "" if name == "show" else words)
         return markdown(text.replace("{{", "{").replace("}}", "}"))
     if isinstance(shown, Element):
-        # a control that one cannot move says nothing; a choice is part of a question, and one that
-        # is made already a name
+        # a control that one cannot move says nothing; a choice is part of a question
         options = [f"  ( ) {option}" for option in shown.options if shown.value is None]
-        return "\n".join([markdown(shown.label), *options]) if shown.options else ""
+        return "\n".join([markdown(shown.label), *options]) if options else ""
     if isinstance(shown, Stack):
         titles = [f"{title}\n\n" for title in shown.titles] or [""] * len(shown.items)
         items = zip(titles, map(_text, shown.items), strict=True)
