@@ -110,6 +110,29 @@ def test_another_kernel_makes_another_map(page):
     assert page.complaints == []
 
 
+@pytest.mark.parametrize("opened", [runner.find(15)], ids=shown, indirect=True)
+def test_a_rating_changes_the_list_and_a_slider_adds_a_trial(page):
+    page.get_by_role("radiogroup").first.get_by_role("radio").first.check()
+    first = page.get_by_alt_text("First comes")
+    first.wait_for()
+    before = first.get_attribute("alt")
+    page.get_by_role("combobox").first.select_option("★★★★★")
+    page.wait_for_function("alt => !document.querySelector(`img[alt='${alt}']`)", arg=before)
+    page.get_by_role("slider").first.press("End")
+    page.get_by_role("row", name="32 0.03").wait_for()
+    assert page.get_by_role("row", name="2 0.03", exact=False).count() == 2
+    assert page.complaints == []
+
+
+@pytest.mark.parametrize("opened", [runner.find(16)], ids=shown, indirect=True)
+def test_a_longer_code_rebuilds_better(page):
+    page.get_by_role("radiogroup").first.get_by_role("radio").first.check()
+    page.get_by_alt_text("held back: 0.0383; PCA 0.0383").wait_for()
+    page.get_by_role("slider").first.press("ArrowRight")
+    page.get_by_alt_text("held back: 0.0243; PCA 0.0243").wait_for()
+    assert page.complaints == []
+
+
 def steps_beyond(page, least):
     """Steps of the live picture, once they are more than this."""
     shown = page.get_by_text(LIVE)

@@ -427,6 +427,8 @@ def mistake(basis, codes, found, mo, np, x):
     The KL divergence takes the mean of **a**, between 0 and 1, as with sigmoids, where |a| is a.
     Where activations may be negative the two part: in our linear code, {codes[:, 1].mean():.2f} and
     {np.abs(codes[:, 1]).mean():.2f} for the second number. There, punish |a| itself: `activity_l1`.
+
+    To read on: Y. Bengio and others, [Representation learning](https://arxiv.org/abs/1206.5538), 7.
     """)
     return
 
