@@ -182,8 +182,8 @@ def learned(
 def row(
     name: str, value: float, reached: Any, target: str, seconds: list[float], **more: Any
 ) -> Row:
-    """One figure, its target and the median of the seconds of training."""
-    middle = round(float(np.median(seconds)), 3)
+    """One figure, its target and the median of the seconds of training, if any."""
+    middle = round(float(np.median(seconds)), 3) if seconds else None
     return {
         "name": name,
         "value": value,
@@ -204,9 +204,10 @@ QUALITIES: dict[str, Callable[[Path], list[Row]]] = {
 }
 
 
-def record(path: Path, rows: list[Row]) -> None:
+def record(path: Path, rows: list[Row], versions: Mapping[str, str] | None = None) -> None:
     """Write rows to a result file, in place of those of the same names; others stay."""
     origin = describe()
+    origin["versions"] = dict(versions or origin["versions"])
     known = json.loads(path.read_text())["rows"] if path.exists() else []
     found = {row["name"]: row for row in known}
     for item in rows:

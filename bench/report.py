@@ -1,4 +1,4 @@
-"""The results as Markdown: `python -m bench.report [--readme | --kernels | --quality | --write]`.
+"""The results as Markdown: `python -m bench.report [--readme | --kernels | ... | --write]`.
 
 "fastnn is" how many times as fast: the median over rounds of both, and the best round against the
 best round, which other work on the machine disturbs least. "of FMA" is the share of the machine's
@@ -182,13 +182,22 @@ def kernels(folder: Path) -> str:
 
 
 def quality(folder: Path, stem: str = "quality") -> str:
-    """What models reach on held-out data."""
+    """What models reach on held-out data, or whatever else is held against a target."""
     result = json.loads((folder / f"{stem}.json").read_text())
-    lines = ["| figure | reached | target | seconds of training | measured |", "| --- " * 5 + "|"]
+    timed = any(row["seconds"] is not None for row in result["rows"])
+    titles = [
+        "figure",
+        "reached",
+        "target",
+        *(["seconds of training"] if timed else []),
+        "measured",
+    ]
+    lines = [f"| {' | '.join(titles)} |", "| --- " * len(titles) + "|"]
     for row in result["rows"]:
-        value, seconds = f"{row['value']:.4g}", f"{row['seconds']:.2f}" if row["seconds"] else ""
-        measured = f"{row['date']}, {row['isa']}"
-        lines.append(f"| {row['name']} | {value} | {row['target']} | {seconds} | {measured} |")
+        seconds = [f"{row['seconds']:.2f}" if row["seconds"] else ""] if timed else []
+        value = f"{row['value']:{',.0f' if row['value'] >= 1000 else '.4g'}}"
+        cells = [row["name"], value, row["target"], *seconds]
+        lines.append(f"| {' | '.join(cells)} | {row['date']}, {row['isa']} |")
     return "\n".join([*lines, "", origin(result)])
 
 
@@ -210,10 +219,18 @@ TABLES: dict[str, Callable[..., str]] = {
     "--kernels": kernels,
     "--quality": quality,
     "--recommenders": partial(quality, stem="recommenders"),
+    "--playground": partial(quality, stem="playground"),
 }
 PAGES = {
     "README.md": ("--readme", "--tables"),
-    "docs/benchmarks.md": ("", "--avx2", "--kernels", "--quality", "--recommenders"),
+    "docs/benchmarks.md": (
+        "",
+        "--avx2",
+        "--kernels",
+        "--quality",
+        "--recommenders",
+        "--playground",
+    ),
 }
 ROOT = Path(__file__).parents[1]
 
