@@ -108,9 +108,9 @@ class Client:
 
 
 @contextmanager
-def serving(**settings):
-    """Give a client of a playground that begins with these settings."""
-    server = Server(Trainer(schema.changed(schema.DEFAULTS, settings)))
+def serving(trainer=None, **settings):
+    """Give a client of a playground that begins with these settings, or of a trainer."""
+    server = Server(trainer or Trainer(schema.changed(schema.DEFAULTS, settings)))
     server.start()
     client = Client(server.url)
     try:

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 from fastnn.learn.playground import routes, schema
-from fastnn.learn.playground.server import MOST_CONNECTIONS, Server
+from fastnn.learn.playground.server import MOST_CONNECTIONS, Handler, Server
 from fastnn.learn.playground.trainer import Trainer
 
 from tests.learn.client import Client, serving
@@ -315,6 +315,35 @@ def test_a_server_that_closes_leaves_no_thread():
     assert set(threading.enumerate()) == before
     assert idle.connection.sock.recv(1) == b""
     idle.connection.close()
+
+
+def test_a_server_that_never_started_closes():
+    server = Server(Trainer(schema.DEFAULTS))
+    server.close()
+    assert server.socket.fileno() == -1
+
+
+def test_a_silent_connection_ends(client, monkeypatch):
+    monkeypatch.setattr(Handler, "timeout", 0.05)
+    host, port = client.host.split(":")
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        assert connection.recv(1) == b""
+    head = f"POST {client.root}set HTTP/1.1\r\nHost: {client.host}\r\nContent-Type: {JSON}\r\n"
+    head += f"X-Fastnn-Token: {client.token}\r\nContent-Length: 9\r\n\r\nshort"
+    assert raw(client, head) == 408
+
+
+class Broken(Trainer):
+    def settings(self):
+        raise RuntimeError("out of order")
+
+
+def test_a_failure_of_our_own_is_said_and_shown(capfd):
+    with serving(Broken(schema.DEFAULTS)) as client:
+        answer = client.ask("GET", "settings")
+        assert client.json("data")
+    assert (answer.status, answer.json) == (500, {"error": "fastnn failed: out of order"})
+    assert "RuntimeError: out of order" in capfd.readouterr().err
 
 
 def test_a_port_in_use_is_said(client):

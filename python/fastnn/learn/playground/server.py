@@ -92,8 +92,9 @@ class Server(ThreadingHTTPServer):
 
     def close(self) -> None:
         """End connections, trainer and every thread; once it returns, nothing is left."""
-        self.shutdown()
-        self._loop.join()
+        if self._loop.is_alive():
+            self.shutdown()
+            self._loop.join()
         self.server_close()
         self.trainer.close()
         for thread, connection in list(self._open.items()):
