@@ -142,7 +142,8 @@ export class Show {
   /** Something has changed: ask soon for everything, and draw again. */
   poke() {
     this.rest = null;
-    this.poked = this.fresh = true;
+    this.poked = true;
+    this.fresh ||= !(this.open && this.sights.running); // else the next frame is drawn soon
     clearTimeout(this.timer);
     this.timer = null;
     this.schedule();
