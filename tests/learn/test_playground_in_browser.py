@@ -1,75 +1,14 @@
 """The playground as a person meets it: in a real browser that reaches this machine alone."""
 
-import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from fastnn.learn.playground import breaking
 
 from tests.learn.client import serving
-
-STEP = "Number(document.getElementById('step').textContent.replaceAll(',', ''))"
-LOSS = "Number(document.getElementById('training-loss').textContent)"
-
-FRAMES = """() => new Promise((done) => {
-  let left = 30;
-  const next = () => (left-- ? requestAnimationFrame(next) : done());
-  next();
-})"""
-
-
-@pytest.fixture
-def client():
-    with serving() as found:
-        yield found
-
-
-@pytest.fixture
-def page(browser, client):
-    """A page that shows the playground; at the end it must have found nothing to complain of."""
-    made = opened(browser, client)
-    yield made
-    made.close()
-    assert made.outside == []
-    assert made.complaints == []
-
-
-def opened(browser, client, link="", **settings):
-    made = browser(**settings)
-    made.set_default_timeout(15_000)
-    made.goto(f"http://{client.host}{client.root}{link}")
-    until(made, f"{LOSS} >= 0")
-    return made
-
-
-def until(page, condition, arg=None):
-    """Wait until a condition holds in the page; as a function: the page runs no text as code.
-
-    No async one, whose promise would count as true.
-    """
-    page.wait_for_function(f"(arg) => {condition}", arg=arg)
-
-
-def status(page, word):
-    """Wait until the page says that training is so."""
-    until(page, "document.getElementById('state').textContent === arg", word)
-
-
-def picture(page, name):
-    """Keep a picture of the whole page where one is wanted."""
-    folder = os.environ.get("FASTNN_SCREENSHOTS")
-    if not folder:
-        return
-    before = page.viewport_size
-    height = page.evaluate("document.documentElement.scrollHeight")
-    page.set_viewport_size({"width": before["width"], "height": height})
-    # what was not on the screen is drawn by the next frames
-    page.evaluate(FRAMES)
-    page.screenshot(path=Path(folder) / f"playground-{name}.png")
-    page.set_viewport_size(before)
+from tests.learn.page import LOSS, STEP, opened, picture, status, until
 
 
 def test_run_makes_the_loss_fall(page):
@@ -196,43 +135,6 @@ def test_the_copied_script_prints_the_loss_of_the_page(page, client, tmp_path):
     assert page.inner_text("#training-loss") == shown
 
 
-def test_a_whole_run_by_keyboard(page, client):
-    def tab_to(selector):
-        for _ in range(200):
-            page.keyboard.press("Tab")
-            if page.evaluate("s => document.activeElement.matches(s)", selector):
-                return
-        raise AssertionError(f"Tab never reaches {selector}")
-
-    tab_to("#run")
-    page.keyboard.press("Space")
-    until(page, f"{STEP} > 100")
-    tab_to("#preset-overfit")
-    page.keyboard.press("Enter")
-    until(page, "location.hash.includes('data=moons')")
-    tab_to("#set-data")
-    page.keyboard.type("three")  # blobs
-    until(page, "!location.hash.includes('data=moons')")
-    tab_to("[aria-label='learning rate, slider']")
-    rate = client.json("settings")["learning_rate"]
-    for _ in range(3):
-        page.keyboard.press("ArrowRight")
-    until(page, "Number(document.getElementById('set-learning_rate').value) > arg", rate)
-    tab_to("#set-optimizer")
-    page.keyboard.press("ArrowUp")
-    tab_to("#python summary")
-    page.keyboard.press("Enter")
-    until(page, "document.getElementById('script').textContent.includes('train_steps')")
-    page.evaluate("document.activeElement.blur()")
-    page.keyboard.press("Space")
-    status(page, "paused")
-    page.keyboard.press("r")
-    until(page, f"{STEP} === 0")
-    settings = client.json("settings")
-    assert (settings["data"], settings["optimizer"]) == ("blobs", "rmsprop")
-    assert settings["learning_rate"] > rate
-
-
 def test_the_link_holds_the_settings_back_and_forward(page, client, browser):
     page.select_option("#set-data", "moons")
     until(page, "location.hash === '#data=moons'")
@@ -294,110 +196,3 @@ def test_a_server_that_has_gone_is_said(browser):
     page.locator("#gone").wait_for()
     assert "The playground's server does not answer" in page.inner_text("#gone")
     assert all("ERR_CONNECTION_REFUSED" in said for said in page.complaints)
-
-
-NAMED = {"button", "checkbox", "combobox", "slider", "spinbutton", "textbox", "tab", "tabpanel"}
-NAMED |= {"image", "img", "region", "form", "table", "link", "tablist"}
-
-
-def unfold(page):
-    page.evaluate("document.querySelectorAll('details').forEach((fold) => { fold.open = true; })")
-
-
-def test_every_control_has_a_name(page):
-    page.click("#preset-zeros")
-    page.locator("#findings li").first.wait_for()
-    unfold(page)
-    tree = page.context.new_cdp_session(page).send("Accessibility.getFullAXTree")
-    nodes = [node for node in tree["nodes"] if not node["ignored"]]
-    named = [(node["role"]["value"], node.get("name", {}).get("value", "")) for node in nodes]
-    controls = [entry for entry in named if entry[0] in NAMED]
-    assert [entry for entry in controls if not entry[1].strip()] == []
-    assert len(controls) > 60
-    assert page.locator("[role=group]:not([aria-label], [aria-labelledby])").count() == 0
-    buttons = [name for role, name in controls if role == "button" and name != "Apply the fix"]
-    assert len(buttons) == len(set(buttons))
-    assert page.locator("[role=status]").first.inner_text() != ""
-
-
-FOCUSABLE = """() => [...document.querySelectorAll(
-    "a[href], button, input, select, summary, [tabindex]")].filter((element) =>
-  element.checkVisibility() && !element.disabled && element.tabIndex >= 0)"""
-MARK = f"({FOCUSABLE})().forEach((element, i) => {{ element.dataset.place = i; }})"
-
-
-def test_tab_goes_through_all_controls_in_the_order_of_the_page(page):
-    unfold(page)
-    page.evaluate(f"() => {{ {MARK} }}")
-    count = page.evaluate(f"({FOCUSABLE})().length")
-    found = []
-    for _ in range(count):
-        page.keyboard.press("Tab")
-        found.append(page.evaluate("Number(document.activeElement.dataset.place)"))
-    assert found == list(range(count))
-
-
-# Words whose colour has too little contrast with what lies behind them (WCAG 2: 4.5 to 1).
-FAINT = """() => {
-  const numbers = (colour) => {
-    const found = colour.match(/-?[\\d.]+(e-?\\d+)?/g).map(Number);
-    const scale = colour.startsWith("color(") ? 255 : 1;
-    return [...found.slice(0, 3).map((v) => v * scale), found[3] ?? 1];
-  };
-  const over = ([r, g, b, a], under) => [r, g, b].map((v, i) => v * a + under[i] * (1 - a));
-  const behind = (element) => (element
-    ? over(numbers(getComputedStyle(element).backgroundColor), behind(element.parentElement))
-    : [255, 255, 255]);
-  const light = (colour) => {
-    const [r, g, b] = colour.map((v) =>
-      (v / 255 <= 0.03928 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4));
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  const found = new Set();
-  while (texts.nextNode()) {
-    const element = texts.currentNode.parentElement;
-    const words = texts.currentNode.textContent.trim();
-    if (!words || !element.checkVisibility() || element.closest(":disabled, script")) continue;
-    const back = behind(element);
-    const [a, b] = [light(over(numbers(getComputedStyle(element).color), back)), light(back)];
-    const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    if (contrast < 4.5) found.add(`${words}: ${contrast.toFixed(2)}`);
-  }
-  return [...found];
-}"""
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_words_can_be_read(browser, client, scheme):
-    page = opened(browser, client, color_scheme=scheme)
-    page.click("#preset-dead-relu")
-    page.locator("#findings li").first.wait_for()
-    page.click("#tab-confusion")
-    unfold(page)
-    assert page.evaluate(FAINT) == []
-    picture(page, scheme)
-    page.close()
-
-
-@pytest.mark.parametrize("width", [320, 768, 1280, 1920])
-def test_nothing_is_wider_than_the_screen(browser, client, width):
-    page = opened(browser, client, width=width)
-    client.post("step", n=2000)
-    until(page, f"{STEP} === 2000")
-    picture(page, f"{width}")
-    for fold in (False, True):
-        if fold:
-            unfold(page)
-        wide = page.evaluate("document.documentElement.scrollWidth")
-        assert wide <= page.evaluate("document.documentElement.clientWidth")
-    picture(page, f"{width}-unfolded")
-    page.close()
-
-
-def test_a_calm_page_still_trains(browser, client):
-    page = opened(browser, client, reduced_motion="reduce")
-    page.click("#run")
-    until(page, f"{STEP} > 100")
-    page.close()
-    assert page.complaints == []

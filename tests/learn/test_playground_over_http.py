@@ -9,14 +9,6 @@ from fastnn import Sequential, datasets, losses, optimizers
 from fastnn.layers import Dense
 from fastnn.learn.playground import breaking, schema
 
-from tests.learn.client import serving
-
-
-@pytest.fixture
-def client():
-    with serving() as found:
-        yield found
-
 
 def printed(script, folder):
     """Run a script in a process of its own; return the losses that it prints."""
