@@ -1,8 +1,13 @@
 """The playground for those who see, point and move differently: keys, names, contrast, widths."""
 
-import pytest
+import time
 
-from tests.learn.page import STEP, opened, picture, status, until
+import pytest
+from fastnn.learn.playground import schema
+from fastnn.learn.playground.trainer import Trainer
+
+from tests.learn.client import serving
+from tests.learn.page import FRAMES, STEP, opened, picture, status, until
 
 
 def test_a_whole_run_by_keyboard(page, client):
@@ -147,3 +152,27 @@ def test_a_calm_page_still_trains(browser, client):
     until(page, f"{STEP} > 100")
     page.close()
     assert page.complaints == []
+
+
+HIDE = """(hidden) => {
+  Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+def test_a_hidden_page_asks_for_nothing_so_that_training_waits(browser):
+    trainer = Trainer(schema.DEFAULTS, idle_after=0.3)
+    with serving(trainer) as client:
+        page = opened(browser, client)
+        page.click("#run")
+        until(page, f"{STEP} > 100")
+        page.evaluate(HIDE, True)
+        end = time.monotonic() + 20
+        while trainer._latest.status != "waiting":  # the trainer tells without being looked at
+            page.evaluate(FRAMES)
+            assert time.monotonic() < end
+        step = trainer._latest.step
+        page.evaluate(HIDE, False)
+        until(page, f"{STEP} > arg", step)
+        status(page, "running")
+        page.close()

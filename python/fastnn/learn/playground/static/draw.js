@@ -293,9 +293,9 @@ export function drawLadder(view, layers, colours) {
   const wide = view.width > 380;
   const silent = wide ? "saturated" : "sat.";
   const [left, right, middle] = wide ? [70, view.width - 200, view.width - 102]
-    : [60, view.width - 136, view.width - 76];
+    : [60, view.width - 144, view.width - 84];
   const pitch = Math.min(30, (view.height - 24) / layers.length);
-  const powers = layers.map((layer) => Math.log10(layer.gradient_norm ?? 10) || -12);
+  const powers = layers.map(({ gradient_norm: norm }) => Math.log10(norm ?? 10));
   const low = Math.max(-12, Math.min(-6, ...powers.map(Math.floor)));
   const high = Math.min(12, Math.max(1, ...powers.map(Math.ceil)));
   const x = (power) => left + ((power - low) / (high - low)) * (right - left);
