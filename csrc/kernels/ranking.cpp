@@ -8,7 +8,8 @@
 namespace fastnn::FASTNN_ISA {
 namespace {
 
-constexpr Index kAhead = 8;  // rows between a prefetch and its use
+constexpr Index kAhead = 8;   // rows between a prefetch and its use
+constexpr Index kPairs = 16;  // logistic functions at a time
 
 // Sum of a[d] * b[d]: four chains of vectors, then lane by lane.
 template <class T>
@@ -85,27 +86,58 @@ struct Vectors {
   }
 };
 
-// s[c] scores; s becomes their derivatives. Returns the loss.
-template <class T>
-FASTNN_INLINE T bpr_row(Index c, const int32_t* ids, T* s) {
-  Index held = 0;
-  for (Index j = 1; j < c; ++j) held += ids[j] != ids[0];
-  const T share = T(1) / static_cast<T>(held > 0 ? held : 1), label = s[0];
-  T loss = 0, total = 0;
-  for (Index j = 1; j < c; ++j) {
-    if (ids[j] == ids[0]) {
-      s[j] = 0;
-      continue;
-    }
-    const ValueGradient<T> at = BinaryCrossentropy::at<T>(label - s[j], T(1), T(0));
-    loss += at.value * share;
-    s[j] = -at.gradient * share;
-    total += s[j];
+// Walks through the negatives of rows: place in the scores, and the row.
+struct Pair {
+  Index c, row = 0, j = 1;
+  Index place() const { return row * c + j; }
+  Index label() const { return row * c; }
+  bool ends_row() const { return j == c - 1; }
+  void next() {
+    if (++j == c) j = 1, ++row;
   }
-  s[0] = -total;
-  return loss;
+};
+
+// s[m, c] scores; s becomes their derivatives, losses[m] the losses. kPairs logistic functions at a
+// time, the last of them of nothing.
+template <class T>
+void bpr_rows(Index m, Index c, const int32_t* ids, T* s, T* losses) {
+  T z[kPairs], value[kPairs], gradient[kPairs];
+  T share = 0, loss = 0, total = 0;
+  Pair from{c}, to{c};
+  if (c == 1) {
+    fill_row<T>(m, T(0), s);
+    fill_row<T>(m, T(0), losses);
+  }
+  for (Index left = m * (c - 1); left > 0; left -= kPairs) {
+    const Index n = left < kPairs ? left : kPairs;
+    for (Index p = 0; p < n; ++p, from.next()) z[p] = s[from.label()] - s[from.place()];
+    for (Index p = n; p < kPairs; ++p) z[p] = 0;
+    for (Index p = 0; p < kPairs; ++p) {
+      const ValueGradient<T> at = BinaryCrossentropy::at<T>(z[p], T(1), T(0));
+      value[p] = at.value;
+      gradient[p] = at.gradient;
+    }
+    for (Index p = 0; p < n; ++p, to.next()) {
+      const int32_t* own = ids + to.label();
+      if (to.j == 1) {
+        Index held = 0;
+        for (Index j = 1; j < c; ++j) held += own[j] != own[0];
+        share = T(1) / static_cast<T>(held > 0 ? held : 1);
+        loss = total = 0;
+      }
+      const bool counts = own[to.j] != own[0];
+      const T derivative = counts ? -gradient[p] * share : T(0);
+      loss += counts ? value[p] * share : T(0);
+      total += derivative;
+      s[to.place()] = derivative;
+      if (!to.ends_row()) continue;
+      s[to.label()] = -total;
+      losses[to.row] = loss;
+    }
+  }
 }
 
+// s[c] scores; s becomes their derivatives. Returns the loss.
 template <class T>
 FASTNN_INLINE T logistic_row(Index c, const int32_t* ids, T* s) {
   const ValueGradient<T> label = BinaryCrossentropy::at<T>(s[0], T(1), T(0));
@@ -156,34 +188,67 @@ void prefetch_classes(const Classes<T>& classes, const int32_t* ids, Index count
   for (Index j = 0; j < count; ++j) prefetch_row(classes.d, classes.v + ids[j] * classes.d);
 }
 
+// Weighs row i's loss and derivatives, n of them, and sums its gradient; `at(j)` is class j's
+// vector.
+template <class T, class At>
+FASTNN_INLINE void finish_row(const RankedRows<T>& rows, Index d, Index i, Index n, At at) {
+  const T weight = rows.weights != nullptr ? rows.weights[i] : T(1);
+  T* ds = rows.ds + i * n;
+  rows.losses[i] *= weight;
+  for (Index j = 0; j < n; ++j) ds[j] *= weight * rows.scale;
+  if (rows.du == nullptr) return;
+  combine<false>(n, d, [&](Index j) { return ds[j]; }, at, rows.du + i * d);
+}
+
 template <class T>
-void ranking(Ranking kind, const Classes<T>& classes, const RankedRows<T>& rows) {
+void warp(const Classes<T>& classes, const RankedRows<T>& rows) {
   const Index c = rows.c, d = classes.d;
-  const bool warp = kind == Ranking::kWarp;
   const Index ahead = c < kAhead ? kAhead / c : 1;  // rows
-  const Index asked = warp && c > 2 ? 2 : c;        // classes of a row
   for (Index i = 0; i < rows.m; ++i) {
     const int32_t* ids = rows.ids + i * c;
-    if (i + ahead < rows.m) prefetch_classes(classes, ids + ahead * c, asked);
+    if (i + ahead < rows.m) prefetch_classes(classes, ids + ahead * c, c < 2 ? c : 2);
     const Vectors<T> vectors{classes, ids, rows.scratch};
-    const T* u = rows.u + i * d;
-    T* ds = rows.ds + i * (warp ? 2 : c);
-    T loss;
     Index last = 0;
-    if (warp) {
-      loss = warp_row(vectors, rows, u, ds, rows.used + 2 * i, last);
-    } else {
-      for (Index j = 0; j < c; ++j) ds[j] = vectors.score(j, u);
-      loss = kind == Ranking::kBpr ? bpr_row(c, ids, ds) : logistic_row(c, ids, ds);
+    rows.losses[i] =
+        warp_row(vectors, rows, rows.u + i * d, rows.ds + 2 * i, rows.used + 2 * i, last);
+    finish_row(rows, d, i, 2, [&](Index j) { return vectors.at(j == 1 ? last : 0); });
+  }
+}
+
+// BPR and logistic losses, whose scores are all wanted; so many rows at a time that their pairs
+// fill a vector and their classes stay in the first cache.
+template <class T>
+void compare(Ranking kind, const Classes<T>& classes, const RankedRows<T>& rows) {
+  const Index c = rows.c, d = classes.d;
+  const Index block = classes.slots > 0 || c > kPairs ? 1 : kPairs / (c > 1 ? c - 1 : 1);
+  const Index ahead = c < kAhead ? kAhead / c : 1;  // rows
+  for (Index first = 0; first < rows.m; first += block) {
+    const Index m = rows.m - first < block ? rows.m - first : block;
+    const auto vectors = [&](Index i) {
+      return Vectors<T>{classes, rows.ids + i * c, rows.scratch};
+    };
+    for (Index i = first; i < first + m; ++i) {
+      if (i + ahead < rows.m) prefetch_classes(classes, rows.ids + (i + ahead) * c, c);
+      for (Index j = 0; j < c; ++j) rows.ds[i * c + j] = vectors(i).score(j, rows.u + i * d);
     }
-    const T weight = rows.weights != nullptr ? rows.weights[i] : T(1);
-    rows.losses[i] = weight * loss;
-    const Index n = warp ? 2 : c;
-    for (Index j = 0; j < n; ++j) ds[j] *= weight * rows.scale;
-    if (rows.du == nullptr) continue;
-    combine<false>(
-        n, d, [&](Index j) { return ds[j]; },
-        [&](Index j) { return vectors.at(warp && j == 1 ? last : j); }, rows.du + i * d);
+    const int32_t* ids = rows.ids + first * c;
+    T *s = rows.ds + first * c, *losses = rows.losses + first;
+    if (kind == Ranking::kBpr) {
+      bpr_rows(m, c, ids, s, losses);
+    } else {
+      for (Index i = 0; i < m; ++i) losses[i] = logistic_row(c, ids + i * c, s + i * c);
+    }
+    for (Index i = first; i < first + m; ++i)
+      finish_row(rows, d, i, c, [&](Index j) { return vectors(i).at(j); });
+  }
+}
+
+template <class T>
+void ranking(Ranking kind, const Classes<T>& classes, const RankedRows<T>& rows) {
+  if (kind == Ranking::kWarp) {
+    warp(classes, rows);
+  } else {
+    compare(kind, classes, rows);
   }
 }
 

@@ -37,6 +37,8 @@ int bits_of(int64_t n) {
   return bits;
 }
 
+constexpr int64_t kSoon = 8;  // rows between a prefetch and its use
+
 // Whether the sorted numbers from .. to hold one; without branches that nobody foresees.
 bool holds(const int32_t* from, const int32_t* to, int32_t wanted) {
   auto n = to - from;
@@ -158,8 +160,12 @@ void Sampler<T>::draw(const Kernels<T>& kernels, const DrawRows& rows, int32_t* 
   kernels.draw_classes(key, rows.number, rows.count, c - 1, units_,
                        alias_.size() > 0 ? alias_.data() : nullptr, ids + 1, c);
   if (rows.known_ids == nullptr) return;
+  const int32_t* known = known_->classes.data();
   for (int64_t i = 0; i < rows.count; ++i) {
-    const int32_t* known = known_->classes.data();
+    if (i + kSoon < rows.count) {
+      const int64_t* soon = known_->starts.data() + rows.known_ids[i + kSoon];
+      __builtin_prefetch(known + (soon[0] + soon[1]) / 2);
+    }
     const auto id = static_cast<size_t>(rows.known_ids[i]);
     const int32_t *from = known + known_->starts[id], *to = known + known_->starts[id + 1];
     for (int64_t j = 1; j < c; ++j) {
