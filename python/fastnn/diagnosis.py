@@ -192,9 +192,7 @@ def _reports(
     before: dict[str, Array] | None,
 ) -> Iterator[LayerReport]:
     """Measure every layer that has weights or an activation."""
-    values = {name: value for name, value in model.network.values.items() if value.inputs}
-    words = {name: getattr(value.layer, "activation", None) for name, value in values.items()}
-    for name in values:
+    for name, word in _activations(model).items():
         own = [key for key in gradients if key.rpartition("/")[0] == name]
         if not own and name not in outputs:
             continue
@@ -204,19 +202,22 @@ def _reports(
         ratio = None
         if before is not None and weight:
             ratio = _norm([weights[key] - before[key] for key in own]) / weight
-        dead, saturated = _silence(words[name], outputs.get(name))
+        dead, saturated = _silence(word, outputs.get(name))
         rms = None if gradient is None else gradient / size
-        word = words[name] or "identity"
         units = (outputs[name] if name in outputs else weights[own[0]]).shape[-1]
-        yield LayerReport(name, word, units, gradient, rms, weight, ratio, dead, saturated)
+        shown = word or "identity"
+        yield LayerReport(name, shown, units, gradient, rms, weight, ratio, dead, saturated)
+
+
+def _activations(model: Model) -> dict[str, str | None]:
+    """Return the activation of every value that a layer made, by name."""
+    values = {name: value for name, value in model.network.values.items() if value.inputs}
+    return {name: getattr(value.layer, "activation", None) for name, value in values.items()}
 
 
 def _outputs(model: Model, x: Any, weights: dict[str, Array]) -> dict[str, Array]:
     """Return what the layers say whose units can fall silent, by name."""
-    words = {
-        name: getattr(value.layer, "activation", None)
-        for name, value in model.network.values.items()
-    }
+    words = _activations(model)
     watched = [name for name, word in words.items() if word == "relu" or word in SATURATED]
     if not watched:
         return {}

@@ -1,8 +1,10 @@
-"""A browser's part of the protocol of docs/playground.md, for tests."""
+"""A browser's part of the protocol of docs/playground.md, for tests; and its exported script."""
 
 import http.client
 import json
 import struct
+import subprocess
+import sys
 from contextlib import contextmanager
 from typing import NamedTuple
 from urllib.parse import urlencode, urlsplit
@@ -118,3 +120,12 @@ def serving(trainer=None, **settings):
     finally:
         client.connection.close()
         server.close()
+
+
+def printed(script, folder):
+    """Run a script in a process of its own; return the losses that it prints."""
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines}

@@ -1,8 +1,6 @@
 """A run of the playground: its script and its past give the same bits; what it measures is true."""
 
 import io
-import subprocess
-import sys
 from typing import Any
 
 import numpy as np
@@ -11,6 +9,8 @@ from fastnn import datasets, diagnose
 from fastnn.learn.playground import breaking, measures, schema, script
 from fastnn.learn.playground.experiment import Experiment
 from sklearn import metrics
+
+from tests.learn.client import printed
 
 TABLE = datasets.read_csv(
     io.StringIO("a,b,c\n" + "".join(f"{i % 7},{i % 5},{(i % 7) * (i % 5)}.5\n" for i in range(60)))
@@ -23,14 +23,6 @@ def experiment(table=None, **settings):
 
 def bits(run):
     return b"".join(weight.tobytes() for weight in run.weights())
-
-
-def losses_of_script(text, folder):
-    done = subprocess.run(
-        [sys.executable, "-c", text], cwd=folder, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return tuple(float(line.rpartition(" ")[2]) for line in done.stdout.splitlines())
 
 
 LIVE = [
@@ -62,7 +54,7 @@ SCRIPTS: dict[str, dict[str, Any]] = {
 def test_the_script_prints_the_same_losses(name, tmp_path):
     run = experiment(**SCRIPTS[name])
     run.advance(200)
-    assert losses_of_script(script.written(run), tmp_path) == run.losses()
+    assert tuple(printed(script.written(run), tmp_path).values()) == run.losses()
 
 
 def test_the_script_knows_every_live_change(tmp_path):
@@ -73,7 +65,7 @@ def test_the_script_knows_every_live_change(tmp_path):
     run.change({"learning_rate": 0.2})
     run.change({"learning_rate": 0.02})  # two changes at one step are one
     run.advance(37)
-    assert losses_of_script(script.written(run), tmp_path) == run.losses()
+    assert tuple(printed(script.written(run), tmp_path).values()) == run.losses()
 
 
 def test_the_script_reads_the_table(tmp_path):
@@ -83,7 +75,7 @@ def test_the_script_reads_the_table(tmp_path):
     run.advance(50)
     rows = np.column_stack([TABLE.X, TABLE.y])
     np.savetxt(tmp_path / "t.csv", rows, delimiter=",", header="a,b,c", comments="", fmt="%.17g")
-    assert losses_of_script(script.written(run), tmp_path) == run.losses()
+    assert tuple(printed(script.written(run), tmp_path).values()) == run.losses()
 
 
 @pytest.mark.parametrize("pieces", [[500], [1] * 20 + [480], [123, 77, 300]])

@@ -1,23 +1,12 @@
 """What each request of the playground does, and that its run is the library's to the last bit."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 from fastnn import Sequential, datasets, losses, optimizers
 from fastnn.layers import Dense
 from fastnn.learn.playground import breaking, schema
 
-
-def printed(script, folder):
-    """Run a script in a process of its own; return the losses that it prints."""
-    command = [sys.executable, "-c", script]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    lines = done.stdout.splitlines()
-    return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines}
-
+from tests.learn.client import printed
 
 TABLE = "width,height,kind\n" + "".join(
     f"{0.1 * (i % 7)},{0.3 * (i % 5) + i % 3},{'abc'[i % 3]}\n" for i in range(60)

@@ -1,7 +1,5 @@
 """The trainer: many threads ask, one trains; frames say what the snapshot holds."""
 
-import json
-import struct
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +9,8 @@ import pytest
 from fastnn.learn.playground import schema
 from fastnn.learn.playground.experiment import Experiment
 from fastnn.learn.playground.trainer import Trainer
+
+from tests.learn.client import decoded
 
 SECONDS = 20  # until a wait for another thread counts as a failure
 
@@ -23,25 +23,6 @@ def trainer():
     made.close()
 
 
-def decoded(frame):
-    """Return head, state and sections of a frame, as docs/playground.md has it."""
-    magic, version, n, flags, step, loss, validation, speed = struct.unpack_from("<4sHHIQ3f", frame)
-    assert (magic, version) == (b"FNNF", 1)
-    place, state, sections = 32, None, []
-    for _ in range(n):
-        kind, dtype, size, *shape = struct.unpack_from("<HHI4I", frame, place)
-        place += 24
-        data = frame[place : place + size]
-        place += -(-size // 8) * 8
-        if dtype == 2:
-            state = json.loads(data)
-        else:
-            sections.append((kind, shape, np.frombuffer(data, [np.uint8, np.float32][dtype])))
-    assert place == len(frame)
-    head = {"flags": flags, "step": step, "loss": loss, "val_loss": validation, "speed": speed}
-    return head, state, sections
-
-
 def until(condition):
     """Wait until a condition of another thread holds."""
     end = time.monotonic() + SECONDS
@@ -51,7 +32,7 @@ def until(condition):
 
 
 def state_of(trainer, **asked):
-    return decoded(trainer.frame((), **asked))[1]
+    return decoded(trainer.frame((), **asked)).state
 
 
 def test_steps_are_those_of_an_experiment(trainer):
@@ -103,7 +84,7 @@ def test_it_waits_when_nobody_looks_and_goes_on_when_somebody_does():
         trainer.run(True)
         until(lambda: trainer._latest.status == "waiting")
         step = trainer._latest.step
-        assert decoded(trainer.frame(()))[0]["flags"] & 4
+        assert "waiting" in decoded(trainer.frame(())).flags
         until(lambda: state_of(trainer)["step"] > step)
     finally:
         trainer.close()
@@ -123,7 +104,7 @@ def test_many_threads_may_ask_at_once(trainer):
 
     def ask(i):
         trainer.set({"learning_rate": rates[i]})
-        return decoded(trainer.frame({"boundary", "neurons", "edges"}))[0]["step"]
+        return decoded(trainer.frame({"boundary", "neurons", "edges"})).step
 
     with ThreadPoolExecutor(8) as pool:
         steps = list(pool.map(ask, range(40)))
@@ -163,10 +144,10 @@ def test_a_frame_shows_the_snapshot(trainer, name):
     trainer.set(SETTINGS[name])
     trainer.step(150)
     side = 32
-    head, state, sections = decoded(trainer.frame({"boundary", "neurons", "edges"}, side=side))
+    frame = decoded(trainer.frame({"boundary", "neurons", "edges"}, side=side))
+    state, sections = frame.state, frame.sections
     twin = Experiment(schema.changed(schema.DEFAULTS, trainer.settings()))
     twin.advance(150)
-    by_kind = {kind: (shape, data) for kind, shape, data in sections}
     low_1, high_1, low_2, high_2 = twin.points.bounds
     places = (np.arange(side) + 0.5) / side
     plane = np.array(
@@ -177,31 +158,30 @@ def test_a_frame_shows_the_snapshot(trainer, name):
         ]
     )
     output = twin.model.predict(twin.points.shown(plane))
-    shape, pixels = by_kind[2]
+    pixels = sections["boundary"]
     task = twin.settings["task"]
     if task == "multiclass":
-        assert shape == [side, side, 2, 0]
-        np.testing.assert_array_equal(pixels[::2], output.argmax(axis=1))
-        np.testing.assert_allclose(pixels[1::2], 255 * output.max(axis=1), atol=0.51)
+        assert pixels.shape == (side, side, 2)
+        np.testing.assert_array_equal(pixels[..., 0].ravel(), output.argmax(axis=1))
+        np.testing.assert_allclose(pixels[..., 1].ravel(), 255 * output.max(axis=1), atol=0.51)
     else:
         low, high = (0, 1) if task == "binary" else twin.points.range
-        assert shape == [side, side, 0, 0]
+        assert pixels.shape == (side, side)
         wanted = np.clip(255 * (output[:, 0] - low) / (high - low), 0, 255)
-        np.testing.assert_allclose(pixels, wanted, atol=0.51)
+        np.testing.assert_allclose(pixels.ravel(), wanted, atol=0.51)
     units = [min(n, 8) for n in twin.settings["layers"]]
     assert [len(shown) for shown in state["shown"]] == units
     if units:
-        assert by_kind[3][0] == [sum(units), 24, 24, 0]
+        assert sections["neurons"].shape == (sum(units), 24, 24)
     kernels = [w for w in twin.weights() if w.ndim == 2]
-    edges = [(shape, data) for kind, shape, data in sections if kind == 4]
+    edges = sections["edges"]
     assert len(edges) == len(kernels)
-    for layer, ((shape, data), kernel) in enumerate(zip(edges, kernels, strict=True)):
+    for layer, (found, kernel) in enumerate(zip(edges, kernels, strict=True)):
         shown = kernel[: len(kernel) if layer == 0 else 8, :8]
-        assert shape[:3] == [layer, *shown.shape]
-        np.testing.assert_array_equal(data.reshape(shown.shape), shown)
-    assert head["step"] == state["step"] == 150
+        np.testing.assert_array_equal(found, shown, strict=True)
+    assert frame.step == state["step"] == 150
     assert state["loss"] == twin.losses()[0]
-    assert head["loss"] == np.float32(state["loss"])
+    assert frame.loss == np.float32(state["loss"])
 
 
 def test_edges_show_gradients_and_the_last_step(trainer):
@@ -215,24 +195,22 @@ def test_edges_show_gradients_and_the_last_step(trainer):
         ("gradient", gradients["hidden_1/kernel"]),
         ("update", twin.weights()[0] - before[0]),
     ):
-        sections = decoded(trainer.frame({"edges"}, edges=edges))[2]
-        first = next(data for kind, shape, data in sections if kind == 4 and shape[0] == 0)
-        np.testing.assert_allclose(first.reshape(2, 8), wanted[:, :8], rtol=1e-6)
+        first = decoded(trainer.frame({"edges"}, edges=edges)).sections["edges"][0]
+        np.testing.assert_allclose(first, wanted[:, :8], rtol=1e-6)
 
 
 def test_the_curve_is_sent_from_where_the_browser_stands(trainer):
     for _ in range(5):
         trainer.step(30)
-    head, state, sections = decoded(trainer.frame(()))
-    whole = next(data for kind, _, data in sections if kind == 5).reshape(-1, 3)
+    frame = decoded(trainer.frame(()))
+    state, whole = frame.state, frame.sections["curve"]
     assert whole[:, 0].tolist() == [0, 30, 60, 90, 120, 150]
-    assert whole[-1, 1] == head["loss"]
+    assert whole[-1, 1] == frame.loss
     later = decoded(trainer.frame((), since=4))
-    assert later[1]["curve"] == {**state["curve"], "start": 4}
-    rest = next(data for kind, _, data in later[2] if kind == 5).reshape(-1, 3)
-    np.testing.assert_array_equal(rest, whole[4:])
+    assert later.state["curve"] == {**state["curve"], "start": 4}
+    np.testing.assert_array_equal(later.sections["curve"], whole[4:])
     trainer.rewind(60)
-    again = decoded(trainer.frame((), since=6))[1]["curve"]
+    again = decoded(trainer.frame((), since=6)).state["curve"]
     assert again["start"] == 0
     assert again["version"] > state["curve"]["version"]
 

@@ -227,9 +227,7 @@ class Experiment:
 
     def target(self, y: Array) -> Array:
         """Return targets in the form that the loss wants."""
-        if network.one_hot(self.settings):
-            return np.eye(max(len(self.points.classes), 2))[y]
-        return y
+        return network.targets(self.settings, len(self.points.classes), y)
 
     def _built(self, settings: Settings) -> Sequential:
         inputs, classes = len(self.points.features), len(self.points.classes)
@@ -264,12 +262,13 @@ class Experiment:
         if self.step == 0:
             self._use(wanted, self.points)
             return
-        again = self.segments[-1].start == self.step and self._origin is not None
-        origin = self._origin if again and self._origin is not None else self.model
-        self._take(self._built(wanted), origin)
-        self._origin = origin
+        kept = self.segments
+        if self._origin is None or kept[-1].start != self.step:
+            self._origin = self.model
+        else:
+            kept = kept[:-1]
+        self._take(self._built(wanted), self._origin)
         self.settings, self.diverged = wanted, ""
-        kept = self.segments[:-1] if again else self.segments
         self.segments = (*kept, Segment(self.step, wanted))
         self._tell("settings", "net")
 

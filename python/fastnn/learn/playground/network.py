@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fastnn import Model, Sequential, layers, losses, optimizers
 from fastnn.layers import Dense
 from fastnn.learn.playground import schema
 from fastnn.losses import Loss
 from fastnn.optimizers import Optimizer
 from fastnn.regularizers import L1L2
+
+Array = NDArray[Any]
 
 OPTIMIZERS: Mapping[str, type[Optimizer]] = {
     "sgd": optimizers.SGD,
@@ -118,6 +123,13 @@ def loss(settings: Mapping[str, Any]) -> Loss:
     if settings["task"] == "multiclass":
         return losses.CategoricalCrossentropy()
     return losses.MeanSquaredError()
+
+
+def targets(settings: Mapping[str, Any], classes: int, y: Array) -> Array:
+    """Return targets in the form that the loss wants."""
+    if not one_hot(settings):
+        return y
+    return np.asarray(np.eye(output(settings["task"], classes)[0])[y])
 
 
 def one_hot(settings: Mapping[str, Any]) -> bool:

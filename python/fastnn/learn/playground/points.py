@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,15 +27,6 @@ FEATURES = {
 }
 LOADERS = {"iris": "load_iris", "wine": "load_wine", "cancer": "load_breast_cancer"}
 Drawing = Sequence[tuple[float, float, int]]
-
-
-class Source(NamedTuple):
-    """Rows of two or more columns, and a class (int64) or a number (float64) for each."""
-
-    x: Array
-    y: Array
-    columns: tuple[str, ...]
-    classes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -102,38 +93,38 @@ class Points:
         return (made - self.shift) / self.scale
 
 
-def source(settings: Mapping[str, Any], drawing: Drawing, table: Table | None) -> Source:
+def source(settings: Mapping[str, Any], drawing: Drawing, table: Table | None) -> Table:
     """Return the rows of a data set before they are split."""
     name = settings["data"]
     if name in SYNTHETIC:
         n, seed = settings["points"], settings["seed"]
         x, y = make_points(name, n, noise=settings["noise"], seed=seed)
         names = _names(y)
-        return Source(x, y, ("x1", "x2"), names)
+        return Table(x, y, ("x1", "x2"), names)
     if name == "drawn":
         rows = np.array(drawing, dtype=np.float64).reshape(-1, 3)
         found, y = np.unique(rows[:, 2], return_inverse=True)
         names = tuple(f"class {value:g}" for value in found)
-        return Source(rows[:, :2], y.reshape(-1).astype(np.int64), ("x1", "x2"), names)
+        return Table(rows[:, :2], y.reshape(-1).astype(np.int64), ("x1", "x2"), names)
     if name == "csv":
         if table is None:
             raise check.wrong_value("data", "a CSV file to be given first", "none")
-        return Source(*table)
+        return table
     import sklearn.datasets
 
     bunch = getattr(sklearn.datasets, LOADERS[name])()
     names = tuple(map(str, bunch.target_names))
-    return Source(bunch.data, bunch.target.astype(np.int64), tuple(bunch.feature_names), names)
+    return Table(bunch.data, bunch.target.astype(np.int64), tuple(bunch.feature_names), names)
 
 
-def natural_task(found: Source | Table) -> str:
+def natural_task(found: Table) -> str:
     """Return the task that the targets of a data set suggest."""
     if not found.classes:
         return "regression"
     return "binary" if len(found.classes) <= 2 else "multiclass"
 
 
-def prepare(settings: Mapping[str, Any], found: Source) -> Points:
+def prepare(settings: Mapping[str, Any], found: Table) -> Points:
     """Shuffle, split, choose two axes, make features and scale them.
 
     Raises
@@ -141,10 +132,10 @@ def prepare(settings: Mapping[str, Any], found: Source) -> Points:
     ValueError
         If there are fewer than two points, no such column, or numbers that are not finite.
     """
-    if len(found.x) < 2:
-        raise check.wrong_value("points", "at least 2 of them", len(found.x))
-    order = np.random.default_rng(settings["seed"]).permutation(len(found.x))
-    x, y = found.x[order], found.y[order]
+    if len(found.X) < 2:
+        raise check.wrong_value("points", "at least 2 of them", len(found.X))
+    order = np.random.default_rng(settings["seed"]).permutation(len(found.X))
+    x, y = found.X[order], found.y[order]
     n = min(max(round(settings["train_share"] * len(x)), 1), len(x) - 1)
     plane, axes = _plane(settings, x, n, found.columns)
     features = tuple(settings["features"])

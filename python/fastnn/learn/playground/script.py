@@ -113,7 +113,8 @@ def _targets(experiment: Experiment) -> Iterator[str]:
 def _rows(experiment: Experiment, name: str, settings: Settings | None = None) -> str:
     """Return the expression of targets in the form that the loss wants."""
     if network.one_hot(settings or experiment.settings):
-        return f"np.eye({max(len(experiment.points.classes), 2)})[{name}]"
+        units = network.output("multiclass", len(experiment.points.classes))[0]
+        return f"np.eye({units})[{name}]"
     return name
 
 

@@ -276,7 +276,7 @@ class Trainer:
                     self._train()
                 except Exception as error:  # the page must learn of it
                     self._stop(f"Training failed: {error}")
-            self._latest = self._taken()
+                self._latest = self._taken()
         for answer in [
             *(answer for _, answer in self._jobs),
             *([self._slot[1]] if self._slot else []),

@@ -45,7 +45,7 @@ class Views:
         self._net: tuple[object, ...] = ()  # data and settings that the models are made for
         self._model: Sequential
         self._hidden: Model | None
-        self._pixels: dict[int, tuple[int, Array]] = {}
+        self._pixels: dict[int, Array] = {}
         self._pixel_cost = 0.0
         self._found: dict[str, Any] = {}
         self._found_for: tuple[object, ...] = ()
@@ -108,17 +108,15 @@ class Views:
 
     def _grid(self, snapshot: Snapshot, side: int) -> Array:
         """Return what the network is shown at the middles of the picture's pixels, by rows."""
-        version = snapshot.versions["data"]
-        if side not in self._pixels or self._pixels[side][0] != version:
+        if side not in self._pixels:
             low_1, high_1, low_2, high_2 = snapshot.points.bounds
             middles = (np.arange(side) + 0.5) / side
             x1, x2 = np.meshgrid(
                 low_1 + (high_1 - low_1) * middles, high_2 - (high_2 - low_2) * middles
             )
             plane = np.column_stack([x1.ravel(), x2.ravel()])
-            shown = snapshot.points.shown(plane).astype(np.float32)
-            self._pixels[side] = (version, shown)
-        return self._pixels[side][1]
+            self._pixels[side] = snapshot.points.shown(plane).astype(np.float32)
+        return self._pixels[side]
 
     def _pictures(self, snapshot: Snapshot, views: Collection[str], side: int) -> Iterator[Section]:
         """Yield the boundary and the thumbnails of hidden units."""
@@ -175,9 +173,7 @@ class Views:
         return x[:ROWS], self._targets(snapshot, y[:ROWS])
 
     def _targets(self, snapshot: Snapshot, y: Array) -> Array:
-        if network.one_hot(snapshot.settings):
-            return np.asarray(np.eye(max(len(snapshot.points.classes), 2))[y])
-        return y
+        return network.targets(snapshot.settings, len(snapshot.points.classes), y)
 
     def _state(self, snapshot: Snapshot, start: int, rows: str) -> dict[str, Any]:
         settings, points = snapshot.settings, snapshot.points
